@@ -1,0 +1,92 @@
+"""What to do about a call. Imperative; each may be carried out twice with the result of once.
+
+The store carries out those that change rows, in one transaction and first; then the switch is told.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from fsctl.call.events import Alias, CallEvent
+from fsctl.call.state import Call
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One thing to do for one call."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreCommand(Command):
+    """Changes or asks for rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchCommand(Command):
+    """Tells FreeSWITCH something."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveCall(StoreCommand):
+    """Make the call's row say this."""
+
+    call: Call
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppendEvent(StoreCommand):
+    """Add the fact to the call's story, unless it stands there already."""
+
+    event: CallEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindContact(StoreCommand):
+    """Ask who calls, making contact and thread when new. Answered by ContactFound."""
+
+    at: datetime
+    aliases: tuple[Alias, ...]
+    display_name: str
+    to_number: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenRecording(StoreCommand):
+    """A recording grows at ``path``."""
+
+    at: datetime
+    node: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloseRecording(StoreCommand):
+    """The recording at ``path`` has its final size; ``path`` None closes all of the call's."""
+
+    at: datetime
+    path: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenBridge(StoreCommand):
+    """From ``at`` on the right channel is this agent's speech."""
+
+    at: datetime
+    agent: str
+    agent_uuid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloseBridge(StoreCommand):
+    """Until ``at``; ``agent_uuid`` None closes all of the call's."""
+
+    at: datetime
+    agent_uuid: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetVariables(SwitchCommand):
+    """Steer the dialplan: set channel variables on the caller's leg."""
+
+    variables: tuple[tuple[str, str], ...]

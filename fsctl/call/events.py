@@ -1,0 +1,200 @@
+"""What can happen to a call. Past tense; ``uuid`` is always the caller leg's.
+
+``at`` is aware UTC, the switch's own clock (``Event-Date-Timestamp``, microseconds), so that events of one
+call compare exactly and a replay of the same event is the same value.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+AliasKind = Literal["phone", "wa_id", "bsuid", "username"]
+Leg = Literal["caller", "agent"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alias:
+    """A name the world has for a contact."""
+
+    kind: AliasKind
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallEvent:
+    """One fact about one call."""
+
+    uuid: str
+    at: datetime
+
+    @property
+    def key(self) -> str:
+        """Tells apart two facts of one kind at one instant (ring-all offers several agents at once)."""
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallOffered(CallEvent):
+    """A customer's INVITE arrived, or a channel was found at resync."""
+
+    node: str
+    channel: str
+    """``whatsapp`` or ``sip``: the front door it came through."""
+    aliases: tuple[Alias, ...]
+    display_name: str
+    to_number: str
+    """Digits of the business number."""
+    wacid: str | None = None
+    cta_payload: str | None = None
+    deeplink_payload: str | None = None
+    country: str | None = None
+    transport: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactFound(CallEvent):
+    """The store's answer to FindContact."""
+
+    contact_id: int
+    thread_id: int
+    name: str
+    language: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallAnswered(CallEvent):
+    """The dialplan answered the caller's leg."""
+
+    encryption: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingStarted(CallEvent):
+    """The fork begins: a file that grows."""
+
+    path: str
+
+    @property
+    def key(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingStopped(CallEvent):
+    """FreeSWITCH closed the file; its header is final."""
+
+    path: str
+    duration_ms: int | None = None
+    size_bytes: int | None = None
+
+    @property
+    def key(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberJoined(CallEvent):
+    """The caller waits in a queue."""
+
+    queue: str
+    member_uuid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentOffered(CallEvent):
+    """An agent's phone is about to ring for this caller."""
+
+    queue: str
+    agent: str
+
+    @property
+    def key(self) -> str:
+        return self.agent
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentFailed(CallEvent):
+    """The agent offered did not take the call."""
+
+    agent: str
+    cause: str
+
+    @property
+    def key(self) -> str:
+        return self.agent
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentBridged(CallEvent):
+    """The queue joined the agent to the caller; some 40 ms later the legs are."""
+
+    agent: str
+    agent_uuid: str
+
+    @property
+    def key(self) -> str:
+        return self.agent_uuid
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegsBridged(CallEvent):
+    """The two legs hear each other from ``at`` on. From here the right channel is an agent's speech."""
+
+    agent_uuid: str
+
+    @property
+    def key(self) -> str:
+        return self.agent_uuid
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegsUnbridged(CallEvent):
+    """The two legs no longer hear each other."""
+
+    agent_uuid: str
+
+    @property
+    def key(self) -> str:
+        return self.agent_uuid
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberLeft(CallEvent):
+    """The caller left the queue: ``Terminated`` after a bridge, else ``Cancel`` with a reason."""
+
+    cause: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegHungUp(CallEvent):
+    """A leg is gone."""
+
+    leg: Leg
+    leg_uuid: str
+    cause: str
+    """FreeSWITCH's hangup cause; ``LOST`` when the channel was gone at resync and nobody saw why."""
+    mos: float | None = None
+    encryption: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.leg_uuid
+
+
+EVENTS: tuple[type[CallEvent], ...] = (
+    CallOffered,
+    ContactFound,
+    CallAnswered,
+    RecordingStarted,
+    RecordingStopped,
+    MemberJoined,
+    AgentOffered,
+    AgentFailed,
+    AgentBridged,
+    LegsBridged,
+    LegsUnbridged,
+    MemberLeft,
+    LegHungUp,
+)
+"""Every kind of event. The machine's table has a cell for each in every phase."""

@@ -1,0 +1,331 @@
+"""The rules of a call: for each phase and each event, one named step.
+
+This file is in charge of what a fact means for a call. It refuses to know how facts arrive and how commands
+are carried out. Facts may come twice (replay after a reconnect), late (the queue reports its end after the
+channel's) or not at all (a controller that was down); every step leaves a call that a later fact can mend.
+
+How to read TABLE: a row a phase, a cell an event. ``stays`` is a cell too: it says that the fact changes
+nothing here, and no cell is missing (a test counts them). ``late_*`` are facts of a call that has ended.
+
+``step`` adds what each change shares: the call's row is saved and the fact is appended to its story. A fact
+that changes nothing leaves no trace, with one exception: ``notes`` writes it into the story only.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from fsctl.call import commands, disposition, events, routing
+from fsctl.call.commands import Command
+from fsctl.call.events import CallEvent
+from fsctl.call.routing import Policy
+from fsctl.call.state import Call, Phase
+
+Result = tuple[Call, tuple[Command, ...]]
+Handler = Callable[[Call, Any, Policy], Result]
+
+
+def step(call: Call | None, event: CallEvent, policy: Policy) -> tuple[Call | None, tuple[Command, ...]]:
+    """Turn one event into the call it leaves and the commands it asks for.
+
+    Args:
+        call: the call as known, or None when its uuid is not known.
+        event: the fact.
+        policy: routing's view of the config.
+
+    Returns:
+        The call after the event (None when an unknown uuid was not offered), and commands in order: those
+        for the store come before those for the switch.
+    """
+    if call is None:
+        if not isinstance(event, events.CallOffered):
+            return None, ()
+        after, more = _offer(event)
+        return after, (commands.SaveCall(uuid=event.uuid, call=after), _append(event), *more)
+    handler = TABLE[call.phase][type(event)]
+    after, more = handler(call, event, policy)
+    if after == call and handler is not notes:
+        return call, more
+    saved = (commands.SaveCall(uuid=call.uuid, call=after),) if after != call else ()
+    return after, (*saved, _append(event), *more)
+
+
+def _append(event: CallEvent) -> Command:
+    return commands.AppendEvent(uuid=event.uuid, event=event)
+
+
+def _offer(event: events.CallOffered) -> Result:
+    call = Call(
+        uuid=event.uuid,
+        node=event.node,
+        channel=event.channel,
+        phase=Phase.OFFERED,
+        offered_at=event.at,
+        aliases=event.aliases,
+        display_name=event.display_name,
+        to_number=event.to_number,
+        wacid=event.wacid,
+        cta_payload=event.cta_payload,
+        deeplink_payload=event.deeplink_payload,
+        country=event.country,
+        transport=event.transport,
+    )
+    return call, (_find_contact(event),)
+
+
+def _find_contact(event: events.CallOffered) -> Command:
+    return commands.FindContact(
+        uuid=event.uuid,
+        at=event.at,
+        aliases=event.aliases,
+        display_name=event.display_name,
+        to_number=event.to_number,
+    )
+
+
+# --- cells -------------------------------------------------------------------------------------------------
+
+
+def stays(call: Call, _event: CallEvent, _policy: Policy) -> Result:
+    """Nothing to do: known already, or of no meaning in this phase."""
+    return call, ()
+
+
+def notes(call: Call, _event: CallEvent, _policy: Policy) -> Result:
+    """Worth a line in the story, no more."""
+    return call, ()
+
+
+def asks_again(call: Call, event: events.CallOffered, _policy: Policy) -> Result:
+    """Offered again while we do not know the caller: the first question was lost with the old process."""
+    return call, () if call.contact_id is not None else (_find_contact(event),)
+
+
+def routes(call: Call, event: events.ContactFound, policy: Policy) -> Result:
+    """Now we know who calls: choose queue and language, and tell the dialplan while its second passes."""
+    route = routing.decide(call, event, policy)
+    after = replace(
+        call,
+        contact_id=event.contact_id,
+        thread_id=event.thread_id,
+        queue=route.queue,
+        language=route.language,
+        route_reason=route.reason,
+    )
+    return after, (_steer(after),)
+
+
+def joins_thread(call: Call, event: events.ContactFound, policy: Policy) -> Result:
+    """The caller became known after the queue was chosen (we were down): thread and language still count."""
+    language = call.language or routing.decide(call, event, policy).language
+    return replace(call, contact_id=event.contact_id, thread_id=event.thread_id, language=language), ()
+
+
+def _steer(call: Call) -> Command:
+    pairs = [("fsctl_queue", call.queue or ""), ("fsctl_thread", str(call.thread_id or ""))]
+    if call.language:
+        pairs.append(("fsctl_language", call.language))
+    return commands.SetVariables(uuid=call.uuid, variables=tuple(pairs))
+
+
+def answers(call: Call, event: events.CallAnswered, _policy: Policy) -> Result:
+    """The dialplan picked up."""
+    encryption = event.encryption or call.encryption
+    return replace(call, phase=Phase.ANSWERED, answered_at=event.at, encryption=encryption), ()
+
+
+def was_answered(call: Call, event: events.CallAnswered, _policy: Policy) -> Result:
+    """Answered before the phase we know: only the time is new."""
+    return (replace(call, answered_at=event.at), ()) if call.answered_at is None else (call, ())
+
+
+def records(call: Call, event: events.RecordingStarted, _policy: Policy) -> Result:
+    """The fork begins."""
+    return call, (commands.OpenRecording(uuid=call.uuid, at=event.at, node=call.node, path=event.path),)
+
+
+def stops_recording(call: Call, event: events.RecordingStopped, _policy: Policy) -> Result:
+    """The file is final."""
+    return call, (commands.CloseRecording(uuid=call.uuid, at=event.at, path=event.path),)
+
+
+def queues(call: Call, event: events.MemberJoined, _policy: Policy) -> Result:
+    """The caller waits. The queue that mod_callcenter names is the truth, whatever we asked for."""
+    answered_at = call.answered_at or event.at
+    return replace(
+        call, phase=Phase.QUEUED, queue=event.queue, queued_at=event.at, answered_at=answered_at
+    ), ()
+
+
+def queues_again(call: Call, event: events.MemberJoined, _policy: Policy) -> Result:
+    """Sent back to a queue after talking. An older joining is the one that we know, told again at resync."""
+    if call.bridged_at is None or event.at <= call.bridged_at:
+        return call, ()
+    return replace(call, phase=Phase.QUEUED, queue=event.queue, agent=None, agent_uuid=None), ()
+
+
+def rings(call: Call, event: events.AgentOffered, _policy: Policy) -> Result:
+    """An agent's phone rings for this caller."""
+    return replace(call, phase=Phase.RINGING, queue=event.queue, agent=event.agent), ()
+
+
+def rings_on(call: Call, event: events.AgentFailed, _policy: Policy) -> Result:
+    """This agent did not take it: the caller waits on, unless another phone is ringing."""
+    if event.agent != call.agent:
+        return call, ()
+    return replace(call, phase=Phase.QUEUED, agent=None), ()
+
+
+def joins_agent(call: Call, event: events.AgentBridged, _policy: Policy) -> Result:
+    """The queue gave the caller to this agent."""
+    return replace(call, phase=Phase.TALKING, agent=event.agent, agent_uuid=event.agent_uuid), ()
+
+
+def talks(call: Call, event: events.LegsBridged, _policy: Policy) -> Result:
+    """The legs hear each other: from here the right channel is an agent."""
+    bridge = commands.OpenBridge(
+        uuid=call.uuid, at=event.at, agent=call.agent or "", agent_uuid=event.agent_uuid
+    )
+    first = call.bridged_at or event.at
+    return replace(call, phase=Phase.TALKING, bridged_at=first, agent_uuid=event.agent_uuid), (bridge,)
+
+
+def parts(call: Call, event: events.LegsUnbridged, _policy: Policy) -> Result:
+    """The legs no longer hear each other. The phase stays: a transfer bridges again, a hang-up follows."""
+    return call, (commands.CloseBridge(uuid=call.uuid, at=event.at, agent_uuid=event.agent_uuid),)
+
+
+def leaves_queue(call: Call, event: events.MemberLeft, _policy: Policy) -> Result:
+    """The queue is done with the caller; why is for the verdict at the end."""
+    return replace(call, member_cause=event.reason or event.cause), ()
+
+
+def ends(call: Call, event: events.LegHungUp, _policy: Policy) -> Result:
+    """A leg is gone: the caller's ends the call, an agent's closes its bridge."""
+    if event.leg == "agent":
+        return call, (commands.CloseBridge(uuid=call.uuid, at=event.at, agent_uuid=event.leg_uuid),)
+    verdict, fault = disposition.judge(call, call.phase, event.cause)
+    after = replace(
+        call,
+        phase=Phase.ENDED,
+        ended_at=event.at,
+        hangup_cause=event.cause,
+        disposition=verdict,
+        fault=fault,
+        mos=event.mos,
+        encryption=event.encryption or call.encryption,
+    )
+    close = (
+        commands.CloseBridge(uuid=call.uuid, at=event.at, agent_uuid=None),
+        commands.CloseRecording(uuid=call.uuid, at=event.at, path=None),
+    )
+    return after, close
+
+
+def late_queue_end(call: Call, event: events.MemberLeft, _policy: Policy) -> Result:
+    """mod_callcenter reports after the channel is gone (measured order of a bridged call)."""
+    if call.member_cause is not None or call.hangup_cause is None:
+        return call, ()
+    seen = replace(call, member_cause=event.reason or event.cause)
+    verdict, fault = disposition.judge(seen, Phase.QUEUED, call.hangup_cause)
+    return replace(seen, disposition=verdict, fault=fault), ()
+
+
+# --- the table ---------------------------------------------------------------------------------------------
+
+Row = Mapping[type[CallEvent], Handler]
+
+TABLE: Mapping[Phase, Row] = {
+    Phase.OFFERED: {
+        events.CallOffered: asks_again,
+        events.ContactFound: routes,
+        events.CallAnswered: answers,
+        events.RecordingStarted: records,
+        events.RecordingStopped: stops_recording,
+        events.MemberJoined: queues,
+        events.AgentOffered: rings,
+        events.AgentFailed: notes,
+        events.AgentBridged: joins_agent,
+        events.LegsBridged: talks,
+        events.LegsUnbridged: parts,
+        events.MemberLeft: leaves_queue,
+        events.LegHungUp: ends,
+    },
+    Phase.ANSWERED: {
+        events.CallOffered: asks_again,
+        events.ContactFound: routes,
+        events.CallAnswered: stays,
+        events.RecordingStarted: records,
+        events.RecordingStopped: stops_recording,
+        events.MemberJoined: queues,
+        events.AgentOffered: rings,
+        events.AgentFailed: notes,
+        events.AgentBridged: joins_agent,
+        events.LegsBridged: talks,
+        events.LegsUnbridged: parts,
+        events.MemberLeft: leaves_queue,
+        events.LegHungUp: ends,
+    },
+    Phase.QUEUED: {
+        events.CallOffered: asks_again,
+        events.ContactFound: joins_thread,
+        events.CallAnswered: was_answered,
+        events.RecordingStarted: records,
+        events.RecordingStopped: stops_recording,
+        events.MemberJoined: stays,
+        events.AgentOffered: rings,
+        events.AgentFailed: notes,
+        events.AgentBridged: joins_agent,
+        events.LegsBridged: talks,
+        events.LegsUnbridged: parts,
+        events.MemberLeft: leaves_queue,
+        events.LegHungUp: ends,
+    },
+    Phase.RINGING: {
+        events.CallOffered: asks_again,
+        events.ContactFound: joins_thread,
+        events.CallAnswered: was_answered,
+        events.RecordingStarted: records,
+        events.RecordingStopped: stops_recording,
+        events.MemberJoined: stays,
+        events.AgentOffered: rings,
+        events.AgentFailed: rings_on,
+        events.AgentBridged: joins_agent,
+        events.LegsBridged: talks,
+        events.LegsUnbridged: parts,
+        events.MemberLeft: leaves_queue,
+        events.LegHungUp: ends,
+    },
+    Phase.TALKING: {
+        events.CallOffered: asks_again,
+        events.ContactFound: joins_thread,
+        events.CallAnswered: was_answered,
+        events.RecordingStarted: records,
+        events.RecordingStopped: stops_recording,
+        events.MemberJoined: queues_again,
+        # Ring-all: the phones of the others are still being reported when one of them has won.
+        events.AgentOffered: stays,
+        events.AgentFailed: notes,
+        events.AgentBridged: joins_agent,
+        events.LegsBridged: talks,
+        events.LegsUnbridged: parts,
+        events.MemberLeft: leaves_queue,
+        events.LegHungUp: ends,
+    },
+    Phase.ENDED: {
+        events.CallOffered: stays,
+        events.ContactFound: joins_thread,
+        events.CallAnswered: was_answered,
+        # A recording cannot begin on a leg that is gone; a replayed start of one that we hold is harmless.
+        events.RecordingStarted: records,
+        events.RecordingStopped: stops_recording,
+        events.MemberJoined: stays,
+        events.AgentOffered: stays,
+        events.AgentFailed: notes,
+        events.AgentBridged: stays,
+        events.LegsBridged: stays,
+        events.LegsUnbridged: parts,
+        events.MemberLeft: late_queue_end,
+        events.LegHungUp: stays,
+    },
+}
