@@ -1,0 +1,191 @@
+"""One connection to FreeSWITCH: greenswitch's InboundESL with our reader under it.
+
+What is replaced, and why (each is a fault of greenswitch 0.0.19 that freezes or deafens a controller):
+``connect`` waits with a deadline; ``receive_events`` reads through our parser and yields to the hub, so that
+a burst of events starves nobody; ``send`` has a deadline, writes whole commands under a lock, refuses line
+breaks and always ends; a lost connection wakes everybody who waits.
+"""
+
+import logging
+import socket as stdlib_socket
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import gevent
+from gevent import socket
+from gevent.event import AsyncResult
+from gevent.lock import RLock
+from greenswitch.esl import InboundESL
+
+from fsctl.errors import AuthRefused, CommandRefused, CommandTimeout, LinkLost, ProtocolError
+from fsctl.esl import encode
+from fsctl.esl.messages import Event, Message, Parser
+
+log = logging.getLogger(__name__)
+
+SLICE_S = 0.005
+"""Longest time that the reader keeps the hub for itself."""
+CONNECT_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 10.0
+READ_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What FreeSWITCH answered: the Reply-Text of a command, or the body of an api call."""
+
+    text: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is not an error in FreeSWITCH's words."""
+        return not self.text.startswith(("-ERR", "-USAGE"))
+
+
+class Connection(InboundESL):  # type: ignore[misc]
+    """A connection that is made once and thrown away when it ends."""
+
+    def __init__(self, host: str, port: int, password: str, on_event: Callable[[Event], None]) -> None:
+        """Args: on_event: called in the reader for each event; must not block."""
+        super().__init__(host, port, password, timeout=CONNECT_TIMEOUT_S)
+        self.heard_at = time.monotonic()
+        self.why_lost = ""
+        self._on_event = on_event
+        self._greeting: AsyncResult = AsyncResult()
+        self._lock = RLock()
+        self._waiting: deque[AsyncResult] = deque()
+        self._reader: gevent.Greenlet | None = None
+
+    def connect(self) -> None:
+        """Connect and log in.
+
+        Raises:
+            LinkLost: nobody listens, or no greeting within the deadline.
+            AuthRefused: wrong password, or FreeSWITCH's ACL keeps us out.
+            ProtocolError: whoever listens is not an Event Socket.
+        """
+        where = f"{self.host}:{self.port}"
+        try:
+            self.sock = socket.create_connection((self.host, self.port), timeout=CONNECT_TIMEOUT_S)
+        except OSError as error:
+            raise LinkLost(f"FreeSWITCH at {where}: {error}") from error
+        self.sock.settimeout(None)
+        _keep_alive(self.sock)
+        self.connected = True
+        self._reader = gevent.spawn(self.receive_events)
+        try:
+            greeting = self._greeting.get(timeout=CONNECT_TIMEOUT_S)
+        except gevent.Timeout as error:
+            raise LinkLost(f"FreeSWITCH at {where}: no greeting within {CONNECT_TIMEOUT_S:.0f} s") from error
+        if greeting == "text/rude-rejection":
+            raise AuthRefused(
+                f"FreeSWITCH at {where}: its ACL refuses us (apply-inbound-acl of event_socket)"
+            )
+        self.authenticate()
+
+    def authenticate(self) -> None:
+        """Log in with the password; see ``connect``."""
+        if not self.request(encode.Auth(self.password)).ok:
+            raise AuthRefused(f"FreeSWITCH at {self.host}:{self.port}: wrong password")
+
+    def request(self, command: encode.Request, timeout_s: float = COMMAND_TIMEOUT_S) -> Reply:
+        """Send a command and wait for its reply.
+
+        Raises:
+            LinkLost: the connection ended first; whether the command ran is not known.
+            CommandTimeout: no reply within the deadline. The connection is closed: its replies are in order,
+                so one that is late would be taken for the next command's.
+        """
+        return Reply(str(self.send(command.render(), timeout_s)))
+
+    def must(self, command: encode.Request, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
+        """The same, and FreeSWITCH must agree. Raises CommandRefused when it says -ERR."""
+        reply = self.request(command, timeout_s)
+        if not reply.ok:
+            raise CommandRefused(f"{type(command).__name__}: FreeSWITCH said {reply.text.strip()[:200]!r}")
+        return reply.text
+
+    def send(self, data: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
+        """Write one command of one line and wait for its reply's text; see ``request``."""
+        encode.line(data)
+        result: AsyncResult = AsyncResult()
+        with self._lock:
+            if not self.connected:
+                raise LinkLost(f"not connected to FreeSWITCH: {self.why_lost or 'closed'}")
+            self._waiting.append(result)
+            try:
+                self.sock.sendall(data.encode() + b"\n\n")
+            except OSError as error:
+                self.close(f"write failed: {error}")
+        try:
+            reply: str = result.get(timeout=timeout_s)
+        except gevent.Timeout as error:
+            self.close("a command was not answered in time")
+            raise CommandTimeout(f"no answer from FreeSWITCH within {timeout_s:.0f} s") from error
+        return reply
+
+    def receive_events(self) -> None:
+        """Read until the connection ends. Runs in a greenlet of its own."""
+        parser = Parser()
+        since = time.monotonic()
+        try:
+            while True:
+                data = self.sock.recv(READ_BYTES)
+                if not data:
+                    return self.close("FreeSWITCH closed the connection")
+                self.heard_at = time.monotonic()
+                parser.receive_data(data)
+                while (message := parser.next_message()) is not None:
+                    self.handle_event(message)
+                    if time.monotonic() - since > SLICE_S:
+                        # A timer, not sleep(0): callbacks run before timers, and timers must run too.
+                        gevent.sleep(1e-6)
+                        since = time.monotonic()
+        except ProtocolError as error:
+            log.error("FreeSWITCH at %s:%s: %s; reconnecting", self.host, self.port, error)
+            self.close(str(error))
+        except OSError as error:
+            self.close(f"read failed: {error}")
+
+    def handle_event(self, message: Message) -> None:
+        """Give one message to whom it belongs."""
+        kind = message.content_type
+        if message.is_event:
+            self._on_event(message.event())
+        elif kind == "api/response":
+            self._answer(message.body.decode("utf-8", "replace"))
+        elif kind == "command/reply":
+            self._answer(message.get("Reply-Text") or "")
+        elif kind in ("auth/request", "text/rude-rejection"):
+            self._greeting.set(kind)
+        elif kind == "text/disconnect-notice":
+            self.close(message.body.decode("utf-8", "replace").strip().split("\n", 1)[0] or "disconnected")
+
+    def close(self, why: str = "closed by us") -> None:
+        """End the connection; everyone who waits for a reply gets LinkLost. May be called twice."""
+        if not self.connected:
+            return
+        self.connected = False
+        self.why_lost = why
+        self.sock.close()
+        lost = LinkLost(f"connection to FreeSWITCH at {self.host}:{self.port} lost: {why}")
+        if not self._greeting.ready():
+            self._greeting.set_exception(lost)
+        while self._waiting:
+            self._waiting.popleft().set_exception(lost)
+
+    def _answer(self, text: str) -> None:
+        if not self._waiting:
+            raise ProtocolError(f"a reply to nothing that we asked: {text[:80]!r}")
+        self._waiting.popleft().set(text)
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    """A switch that vanished without a word is noticed within a minute."""
+    sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
+    sock.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_KEEPALIVE, 1)
+    for option, seconds in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(stdlib_socket, option):
+            sock.setsockopt(stdlib_socket.IPPROTO_TCP, getattr(stdlib_socket, option), seconds)

@@ -1,0 +1,286 @@
+"""FreeSWITCH's events become ours. The only file that knows its header names.
+
+Secrets end here: keys, SDP and passwords are not read, so they reach no log, row or page.
+
+Sources: the captures in tests/data/esl; mod_callcenter.c for ``CC-*``; Meta, "Configure SIP" for ``x-wa-*``.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from fsctl.call import events
+from fsctl.call.events import Alias, CallEvent
+from fsctl.esl.messages import Event
+
+MAX_TEXT = 512
+"""Characters kept of a caller's name or payload. Meta's payloads have 512 at most."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DIGITS = re.compile(r"\+?(\d{5,20})(?:;.*)?\Z", re.DOTALL)
+_BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which node an event came from, and which of its contexts are front doors of ours."""
+
+    node: str
+    contexts: Mapping[str, str]
+    """Dialplan context -> ``whatsapp`` or ``sip``."""
+
+
+def decode(event: Event, origin: Origin) -> CallEvent | None:
+    """One event of FreeSWITCH as one of ours, or None when it is not about a call of ours."""
+    name = event.name
+    if name == "callcenter::info":
+        reader = _CALLCENTER.get(event.get("CC-Action") or "")
+    else:
+        reader = _CHANNEL.get(name)
+    return reader(event, origin) if reader is not None else None
+
+
+def snapshot(event: Event, origin: Origin) -> Iterator[CallEvent]:
+    """What must have happened to a channel that stands as ``uuid_dump`` shows it.
+
+    Used after a gap. Times are the switch's own, so a fact that we do know compares equal.
+    """
+    offered = _created(event, origin)
+    if offered is None:
+        return
+    yield offered
+    answered = _micros(event, "Caller-Channel-Answered-Time")
+    if answered is not None:
+        yield events.CallAnswered(uuid=offered.uuid, at=answered, encryption=_encryption(event))
+    queue, joined = event.get("variable_cc_queue"), event.get("variable_cc_queue_joined_epoch")
+    if queue and joined and joined.isdigit():
+        yield events.MemberJoined(
+            uuid=offered.uuid,
+            at=_EPOCH + timedelta(seconds=int(joined)),
+            queue=queue,
+            member_uuid=event.get("variable_cc_member_uuid") or "",
+        )
+    bridged = _micros(event, "Caller-Channel-Bridged-Time")
+    agent_uuid = event.get("variable_cc_agent_uuid") or event.get("variable_bridge_uuid")
+    if bridged is not None and agent_uuid and event.get("variable_signal_bond"):
+        agent = event.get("variable_cc_agent") or ""
+        yield events.AgentBridged(uuid=offered.uuid, at=bridged, agent=agent, agent_uuid=agent_uuid)
+        yield events.LegsBridged(uuid=offered.uuid, at=bridged, agent_uuid=agent_uuid)
+
+
+# --- channel events ----------------------------------------------------------------------------------------
+
+
+def _created(event: Event, origin: Origin) -> events.CallOffered | None:
+    channel = origin.contexts.get(event.get("Caller-Context") or "")
+    if channel is None or event.get("Call-Direction") != "inbound":
+        return None
+    user = event.get("variable_sip_from_user") or event.get("Caller-Caller-ID-Number") or ""
+    created = _micros(event, "Caller-Channel-Created-Time")
+    return events.CallOffered(
+        uuid=_uuid(event),
+        at=created or _at(event),
+        node=origin.node,
+        channel=channel,
+        aliases=tuple(_aliases(event, user, channel)),
+        display_name=_text(event, "variable_sip_from_display") or _text(event, "Caller-Caller-ID-Name") or "",
+        to_number=_number(event.get("Caller-Destination-Number") or ""),
+        wacid=_wacid(event),
+        cta_payload=_text(event, "variable_sip_h_x-wa-meta-cta-payload"),
+        deeplink_payload=_text(event, "variable_sip_h_x-wa-meta-deeplink-payload"),
+        country=_text(event, "variable_sip_h_x-wa-meta-country-code")
+        or _text(event, "variable_sip_h_x-wa-meta-user-country-code"),
+        transport=_text(event, "variable_sip_via_protocol"),
+    )
+
+
+def _aliases(event: Event, user: str, channel: str) -> Iterator[Alias]:
+    """The strongest first: Meta's user id, then the number. From may hold either (usernames)."""
+    bsuid = event.get("variable_sip_h_x-wa-meta-user-id") or user
+    if _BSUID.match(bsuid):
+        yield Alias(kind="bsuid", value=bsuid)
+    number = _DIGITS.match(user)
+    if number:
+        yield Alias(kind="wa_id" if channel == "whatsapp" else "phone", value=number.group(1))
+
+
+def _answered(event: Event, _origin: Origin) -> CallEvent | None:
+    if event.get("Call-Direction") != "inbound":
+        return None
+    return events.CallAnswered(uuid=_uuid(event), at=_at(event), encryption=_encryption(event))
+
+
+def _bridged(event: Event, _origin: Origin) -> CallEvent | None:
+    at = _micros(event, "Caller-Channel-Bridged-Time") or _at(event)
+    agent_uuid = event.get("Bridge-B-Unique-ID") or event.get("Other-Leg-Unique-ID") or ""
+    return events.LegsBridged(
+        uuid=event.get("Bridge-A-Unique-ID") or _uuid(event), at=at, agent_uuid=agent_uuid
+    )
+
+
+def _unbridged(event: Event, _origin: Origin) -> CallEvent | None:
+    agent_uuid = event.get("Bridge-B-Unique-ID") or event.get("Other-Leg-Unique-ID") or ""
+    uuid = event.get("Bridge-A-Unique-ID") or _uuid(event)
+    return events.LegsUnbridged(uuid=uuid, at=_at(event), agent_uuid=agent_uuid)
+
+
+def _hung_up(event: Event, _origin: Origin) -> CallEvent | None:
+    leg_uuid = _uuid(event)
+    # An agent's leg names the caller's in its own words until the bridge, and by Channel-Call-UUID after it.
+    caller_uuid = event.get("variable_cc_member_session_uuid")
+    outbound = event.get("Call-Direction") == "outbound"
+    return events.LegHungUp(
+        uuid=(caller_uuid or event.get("Channel-Call-UUID") or leg_uuid) if outbound else leg_uuid,
+        at=_at(event),
+        leg="agent" if outbound else "caller",
+        leg_uuid=leg_uuid,
+        cause=event.get("Hangup-Cause") or "UNKNOWN",
+        mos=_number_or_none(event.get("variable_rtp_audio_in_mos")),
+        encryption=_encryption(event),
+    )
+
+
+def _record_started(event: Event, _origin: Origin) -> CallEvent | None:
+    path = event.get("Record-File-Path")
+    return events.RecordingStarted(uuid=_uuid(event), at=_at(event), path=path) if path else None
+
+
+def _record_stopped(event: Event, _origin: Origin) -> CallEvent | None:
+    path = event.get("Record-File-Path")
+    if not path:
+        return None
+    return events.RecordingStopped(
+        uuid=_uuid(event),
+        at=_at(event),
+        path=path,
+        duration_ms=_int_or_none(event.get("variable_record_ms")),
+        size_bytes=_int_or_none(event.get("variable_record_file_size")),
+    )
+
+
+# --- callcenter::info --------------------------------------------------------------------------------------
+
+
+def _member_joined(event: Event, _origin: Origin) -> CallEvent | None:
+    return events.MemberJoined(
+        uuid=_member(event),
+        at=_at(event),
+        queue=event.get("CC-Queue") or "",
+        member_uuid=event.get("CC-Member-UUID") or "",
+    )
+
+
+def _agent_offered(event: Event, _origin: Origin) -> CallEvent | None:
+    return events.AgentOffered(
+        uuid=_member(event), at=_at(event), queue=event.get("CC-Queue") or "", agent=_agent(event)
+    )
+
+
+def _agent_bridged(event: Event, _origin: Origin) -> CallEvent | None:
+    return events.AgentBridged(
+        uuid=_member(event), at=_at(event), agent=_agent(event), agent_uuid=event.get("CC-Agent-UUID") or ""
+    )
+
+
+def _agent_failed(event: Event, _origin: Origin) -> CallEvent | None:
+    return events.AgentFailed(
+        uuid=_member(event),
+        at=_at(event),
+        agent=_agent(event),
+        cause=event.get("CC-Hangup-Cause") or "UNKNOWN",
+    )
+
+
+def _member_left(event: Event, _origin: Origin) -> CallEvent | None:
+    return events.MemberLeft(
+        uuid=_member(event),
+        at=_at(event),
+        cause=event.get("CC-Cause") or "",
+        reason=event.get("CC-Cancel-Reason"),
+    )
+
+
+Reader = Callable[[Event, Origin], CallEvent | None]
+
+_CHANNEL: Mapping[str, Reader] = {
+    "CHANNEL_CREATE": _created,
+    "CHANNEL_ANSWER": _answered,
+    "CHANNEL_BRIDGE": _bridged,
+    "CHANNEL_UNBRIDGE": _unbridged,
+    "CHANNEL_HANGUP_COMPLETE": _hung_up,
+    "RECORD_START": _record_started,
+    "RECORD_STOP": _record_stopped,
+}
+
+_CALLCENTER: Mapping[str, Reader] = {
+    "member-queue-start": _member_joined,
+    "agent-offering": _agent_offered,
+    "bridge-agent-start": _agent_bridged,
+    "bridge-agent-fail": _agent_failed,
+    "member-queue-end": _member_left,
+}
+
+
+# --- values ------------------------------------------------------------------------------------------------
+
+
+def _uuid(event: Event) -> str:
+    return event.get("Unique-ID") or ""
+
+
+def _member(event: Event) -> str:
+    return event.get("CC-Member-Session-UUID") or ""
+
+
+def _agent(event: Event) -> str:
+    return event.get("CC-Agent") or ""
+
+
+def _at(event: Event) -> datetime:
+    return _micros(event, "Event-Date-Timestamp") or _EPOCH
+
+
+def _micros(event: Event, header: str) -> datetime | None:
+    """A time in microseconds since 1970; zero and nonsense are None."""
+    text = event.get(header)
+    if not text or not text.isdigit() or text.strip("0") == "" or len(text) > 17:
+        return None
+    return _EPOCH + timedelta(microseconds=int(text))
+
+
+def _text(event: Event, header: str) -> str | None:
+    text = event.get(header)
+    return text.replace("\x00", "")[:MAX_TEXT] if text else None
+
+
+def _number(text: str) -> str:
+    """Digits of a number; the request URI's user may carry ``;params``. Else the text itself, bounded."""
+    match = _DIGITS.match(text)
+    return match.group(1) if match else text.replace("\x00", "")[:64]
+
+
+def _wacid(event: Event) -> str | None:
+    """Meta's call id. Samples show it with and without trailing ``=``; the Call-ID holds it too."""
+    wacid = event.get("variable_sip_h_x-wa-meta-wacid")
+    if not wacid:
+        prefix, _, rest = (event.get("variable_sip_call_id") or "").partition(":")
+        wacid = rest if prefix == "outgoing" else None
+    return wacid.rstrip("=")[:MAX_TEXT] if wacid else None
+
+
+def _encryption(event: Event) -> str | None:
+    suite = _text(event, "variable_rtp_secure_media_negotiated")
+    transport = _text(event, "variable_sip_via_protocol")
+    return f"{transport or '?'}+sdes:{suite}" if suite else None
+
+
+def _number_or_none(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
+
+
+def _int_or_none(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() and len(text) < 18 else None

@@ -1,0 +1,263 @@
+"""Bytes of the Event Socket become messages. No sockets here.
+
+A message is a header block, a blank line and, when a header ``Content-Length`` says so, that many bytes of
+body. The order of headers is not to be relied on, names may come twice, and a body may itself hold headers
+(an event) which may again hold a body (``BACKGROUND_JOB``): mod_event_socket.c, listener_run and
+send_event.
+
+A value of a plain event is percent-decoded only after it has been cut out of its line: a caller who sends
+``%0AUnique-ID: x`` in a name writes a line break into the name, never a header.
+
+Everything is lazy. Splitting a stream costs one search a message; a header is looked for when it is asked
+for. Everything is bounded: a peer that sends an endless line, thousands of headers or a body of a gigabyte
+is told apart from FreeSWITCH and gets a ProtocolError.
+"""
+
+import json
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from fsctl.errors import ProtocolError
+
+MAX_HEAD = 64 * 1024
+"""Bytes of an outer header block. Only the reply to an outbound ``connect`` is large (about 10 KB)."""
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of a body. The largest real ones are ``show channels`` of a busy switch."""
+MAX_HEADERS = 4096
+"""Headers of one block. A channel event has about 300."""
+
+
+class Fields:
+    """The headers of one block, found when asked for. Names compare without case.
+
+    FreeSWITCH keeps the sender's case in ``variable_sip_h_...`` (sofia.c, sip headers to variables), while
+    its own look-ups ignore it; so do ours.
+    """
+
+    __slots__ = ("_block", "_folded")
+
+    def __init__(self, block: bytes) -> None:
+        """Args: block: lines ``Name: value`` joined by line feeds, without the blank line."""
+        self._block = b"\n" + block
+        self._folded: bytes | None = None
+
+    def get(self, name: str) -> str | None:
+        """The first value with this name, decoded; None when there is none."""
+        return next(self.get_all(name), None)
+
+    def get_all(self, name: str) -> Iterator[str]:
+        """Every value with this name, in order of arrival."""
+        if self._folded is None:
+            self._folded = self._block.lower()
+        needle = b"\n" + name.lower().encode() + b":"
+        start = self._folded.find(needle)
+        while start >= 0:
+            begin = start + len(needle)
+            end = self._block.find(b"\n", begin)
+            yield _decode(self._block[begin : end if end >= 0 else len(self._block)])
+            start = self._folded.find(needle, begin)
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """All headers in order, duplicates kept.
+
+        Raises:
+            ProtocolError: more than MAX_HEADERS, or a line without a colon.
+        """
+        lines = self._block[1:].split(b"\n")
+        if len(lines) > MAX_HEADERS:
+            raise ProtocolError(f"{len(lines)} headers in one block, {MAX_HEADERS} at most")
+        for line in lines:
+            if not line:
+                continue
+            name, colon, value = line.partition(b":")
+            if not colon:
+                raise ProtocolError(f"a header line without a colon: {line[:80]!r}")
+            yield name.decode("utf-8", "replace"), _decode(value)
+
+
+class JsonFields:
+    """The same for an event that came as JSON, where values are exact and names may be doubled."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, body: bytes) -> None:
+        """Raises ProtocolError when the body is not one JSON object."""
+        try:
+            pairs = json.loads(body.decode("utf-8", "replace"), object_pairs_hook=lambda found: found)
+        except (ValueError, RecursionError) as error:
+            raise ProtocolError(f"an event that is not JSON: {body[:80]!r}") from error
+        if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+            raise ProtocolError(f"an event that is not a JSON object: {body[:80]!r}")
+        self._pairs = [(str(name), value if isinstance(value, str) else str(value)) for name, value in pairs]
+
+    def get(self, name: str) -> str | None:
+        """The first value with this name; None when there is none."""
+        return next(self.get_all(name), None)
+
+    def get_all(self, name: str) -> Iterator[str]:
+        """Every value with this name, in order of arrival."""
+        wanted = name.lower()
+        return (value for key, value in self._pairs if key.lower() == wanted)
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """All pairs in order, duplicates kept."""
+        return iter(self._pairs)
+
+
+class Event:
+    """One event of FreeSWITCH: headers by name and a body, exact."""
+
+    __slots__ = ("body", "fields")
+
+    def __init__(self, fields: Fields | JsonFields, body: bytes) -> None:
+        self.fields = fields
+        self.body = body
+
+    def get(self, name: str) -> str | None:
+        """The first value of a header, or None."""
+        return self.fields.get(name)
+
+    @property
+    def name(self) -> str:
+        """``CHANNEL_CREATE``; for CUSTOM events the subclass, such as ``callcenter::info``."""
+        name = self.get("Event-Name") or ""
+        return (self.get("Event-Subclass") or name) if name == "CUSTOM" else name
+
+
+class Message:
+    """One message off the wire."""
+
+    __slots__ = ("_fields", "body", "content_type")
+
+    def __init__(self, fields: Fields, body: bytes) -> None:
+        self._fields = fields
+        self.body = body
+        self.content_type = fields.get("Content-Type") or ""
+
+    def get(self, name: str) -> str | None:
+        """The first value of an outer header, or None."""
+        return self._fields.get(name)
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """All outer headers in order."""
+        return self._fields.items()
+
+    @property
+    def is_event(self) -> bool:
+        """Whether the body is an event."""
+        return self.content_type in ("text/event-plain", "text/event-json")
+
+    def event(self) -> Event:
+        """The event in the body.
+
+        Raises:
+            ProtocolError: not an event, or its inner lengths do not agree with the outer one.
+        """
+        if self.content_type == "text/event-json":
+            fields = JsonFields(self.body)
+            return Event(fields, (fields.get("_body") or "").encode())
+        if self.content_type != "text/event-plain":
+            raise ProtocolError(f"not an event: {self.content_type!r}")
+        return parse_event(self.body)
+
+
+def parse_event(data: bytes) -> Event:
+    """Split a plain event into headers and its own body.
+
+    Raises:
+        ProtocolError: the inner Content-Length says more than is there.
+    """
+    head, _, rest = data.partition(b"\n\n")
+    fields = Fields(head)
+    length = fields.get("Content-Length")
+    if length is None:
+        return Event(fields, b"")
+    size = _length(length)
+    if size > len(rest):
+        raise ProtocolError(f"an event says that its body has {size} bytes, {len(rest)} are there")
+    return Event(fields, rest[:size])
+
+
+class Parser:
+    """Feed bytes, take messages.
+
+    ::
+
+        parser.receive_data(data)
+        while (message := parser.next_message()) is not None:
+            ...
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._begin = 0
+        self._searched = 0
+        self._pending: Fields | None = None
+        self._need = 0
+
+    def receive_data(self, data: bytes) -> None:
+        """Add bytes as they came; any split will do."""
+        if self._begin > MAX_HEAD:
+            del self._buffer[: self._begin]
+            self._searched = max(0, self._searched - self._begin)
+            self._begin = 0
+        self._buffer += data
+
+    def next_message(self) -> Message | None:
+        """The next whole message, or None until more bytes come.
+
+        Raises:
+            ProtocolError: what came is not the Event Socket's format; the connection is of no more use.
+        """
+        if self._pending is None and not self._read_head():
+            return None
+        fields = self._pending
+        assert fields is not None
+        end = self._begin + self._need
+        if len(self._buffer) < end:
+            return None
+        body = bytes(self._buffer[self._begin : end])
+        self._begin = self._searched = end
+        self._pending = None
+        return Message(fields, body)
+
+    def _read_head(self) -> bool:
+        buffer = self._buffer
+        while buffer.startswith((b"\n", b"\r\n"), self._begin):
+            # An empty line between messages means nothing; FreeSWITCH skips it in the other direction too.
+            self._begin += 1 if buffer[self._begin] == 0x0A else 2
+        end = buffer.find(b"\n\n", max(self._begin, self._searched - 1))
+        if end < 0:
+            if len(buffer) - self._begin > MAX_HEAD:
+                raise ProtocolError(f"no end of headers within {MAX_HEAD} bytes: {self._peek()!r}")
+            self._searched = len(buffer)
+            return False
+        if end - self._begin > MAX_HEAD:
+            raise ProtocolError(f"headers of {end - self._begin} bytes, {MAX_HEAD} at most: {self._peek()!r}")
+        fields = Fields(bytes(buffer[self._begin : end]))
+        if fields.get("Content-Type") is None:
+            raise ProtocolError(f"headers without Content-Type: {self._peek()!r}")
+        length = fields.get("Content-Length")
+        self._need = 0 if length is None else _length(length)
+        self._begin = self._searched = end + 2
+        self._pending = fields
+        return True
+
+    def _peek(self) -> bytes:
+        return bytes(self._buffer[self._begin : self._begin + 80])
+
+
+def _decode(value: bytes) -> str:
+    text = value[1:] if value.startswith(b" ") else value
+    if b"%" in text:
+        return unquote(text.decode("utf-8", "replace"), errors="replace")
+    return text.decode("utf-8", "replace")
+
+
+def _length(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise ProtocolError(f"Content-Length {text[:40]!r} is not a number of bytes")
+    size = int(text)
+    if size > MAX_BODY:
+        raise ProtocolError(f"a body of {size} bytes, {MAX_BODY} at most")
+    return size
