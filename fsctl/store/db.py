@@ -1,0 +1,165 @@
+"""The road to Postgres: a pool, named queries, and errors in our words.
+
+A query has a name and stands in ``queries/NOUN.sql``; nothing here or elsewhere puts SQL together. Under
+gevent psycopg waits cooperatively only if the monkey was let loose before its import (it chooses its wait
+function once), so that is checked.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from fsctl.errors import DatabaseDown, DatabaseError
+
+Row = dict[str, Any]
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+
+@cache
+def queries() -> Mapping[str, str]:
+    """Every named query, as ``noun.name``."""
+    found: dict[str, str] = {}
+    for file in (resources.files("fsctl.store") / "queries").iterdir():
+        if file.name.endswith(".sql"):
+            parts = _NAME.split(file.read_text())
+            noun = file.name.removesuffix(".sql")
+            found |= {f"{noun}.{name}": sql.strip() for name, sql in zip(parts[1::2], parts[2::2])}
+    return found
+
+
+@contextmanager
+def our_errors(doing: str) -> Iterator[None]:
+    """Translate the driver's errors, once, at this edge.
+
+    Raises:
+        DatabaseDown: Postgres is away or went away; what was being done was rolled back.
+        DatabaseError: it is there and said no.
+    """
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        raise DatabaseDown(f"{doing}: Postgres cannot be reached: {_first_line(error)}") from error
+    except psycopg.Error as error:
+        raise DatabaseError(f"{doing}: Postgres refused: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+class Transaction:
+    """One transaction. Commits when its block ends, rolls back when it raises."""
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self._connection = connection
+
+    def run(self, name: str, **params: Any) -> int:
+        """Run a named query for its effect; returns the number of rows."""
+        return self._execute(name, params).rowcount
+
+    def rows(self, name: str, **params: Any) -> list[Row]:
+        """Run a named query and take its rows."""
+        return self._execute(name, params).fetchall()
+
+    def one(self, name: str, **params: Any) -> Row | None:
+        """Run a named query and take its first row, if any."""
+        return self._execute(name, params).fetchone()
+
+    def _execute(self, name: str, params: Mapping[str, Any]) -> psycopg.Cursor[Row]:
+        sql = queries()[name]
+        return self._connection.execute(sql.encode(), params if params else None)
+
+
+class Database:
+    """A pool of connections to one database."""
+
+    def __init__(self, dsn: str, *, process: str, size: int = 8) -> None:
+        """Args: dsn: libpq's; process: shown in pg_stat_activity; size: most connections at once."""
+        self.dsn = dsn
+        self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
+            dsn,
+            connection_class=psycopg.Connection[Row],
+            min_size=0,
+            max_size=size,
+            timeout=10,
+            open=False,
+            name=process,
+            kwargs={"row_factory": dict_row, "application_name": f"fsctl {process}", "connect_timeout": 5},
+            check=ConnectionPool.check_connection,
+            reconnect_timeout=0,
+        )
+
+    def open(self) -> None:
+        """Start the pool; connections are made when they are needed."""
+        _require_cooperation()
+        self._pool.open()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close(timeout=2)
+
+    @contextmanager
+    def transaction(self, doing: str) -> Iterator[Transaction]:
+        """A transaction; ``doing`` names it in the error, such as "saving call 1234".
+
+        Raises:
+            DatabaseDown, DatabaseError: see ``our_errors``.
+        """
+        with our_errors(doing), self._pool.connection() as connection:
+            yield Transaction(connection)
+
+
+class Wakeup:
+    """LISTEN on a connection of its own. Says "look now"; never what there is to see."""
+
+    def __init__(self, dsn: str, channels: Sequence[str]) -> None:
+        self._dsn = dsn
+        self._channels = channels
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for a wake-up, at most so long.
+
+        A connection that was lost is made again, and counts as a wake-up: something may have been missed.
+
+        Raises:
+            DatabaseDown: there is no connection to be had now.
+        """
+        with our_errors("waiting for a wake-up"):
+            if self._connection is None:
+                self._connection = self._connect()
+                return True
+            try:
+                return any(True for _ in self._connection.notifies(timeout=timeout_s, stop_after=1))
+            except psycopg.Error:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        connection = psycopg.connect(self._dsn, autocommit=True, connect_timeout=5)
+        for channel in self._channels:
+            connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
+        return connection
+
+
+def _require_cooperation() -> None:
+    """Fail loudly where psycopg would block the whole hub instead of one greenlet."""
+    import select
+
+    patched = not isinstance(select.select, type(len))
+    if patched and getattr(psycopg.waiting.wait, "__name__", "") == "wait_c":
+        raise RuntimeError("psycopg was imported before gevent patched the process; see fsctl/__main__.py")
