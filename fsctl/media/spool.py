@@ -1,0 +1,207 @@
+"""The folder in which one FreeSWITCH's recordings grow, and the loop that reads them.
+
+A recording is known by its row (the controller saw RECORD_START) or found by its file (nobody did). Either
+way Postgres is asked a few times a second what is open and when agents were bridged. While Postgres is away
+nothing is read ahead: the audio waits on disk.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import gevent
+
+from fsctl.backoff import Backoff
+from fsctl.config import Media, Node
+from fsctl.errors import AudioError, DatabaseDown
+from fsctl.media.fork import CHANNEL, Fork
+from fsctl.media.wav import GrowingWav
+from fsctl.store.recordings import LiveRecording, NewUtterance, Recordings
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.2
+SCAN_S = 2.0
+SETTLED_S = 1.0
+"""A file whose size has not changed for so long, of a call that has ended, is whole."""
+MISSING_S = 30.0
+"""How long a recording may be said to exist before there is a file."""
+ADOPT_AFTER_S = 3.0
+"""RECORD_START tells the exact beginning; a file gets so long to be told of before its age is guessed."""
+
+
+class _Open:
+    """A recording that is being read."""
+
+    def __init__(self, fork: Fork) -> None:
+        self.fork = fork
+        self.size = -1
+        self.changed_at = 0.0
+
+    def settled(self, now: float) -> bool:
+        """Whether the size has stood still long enough."""
+        size = self.fork.wav.size
+        if size != self.size:
+            self.size, self.changed_at = size, now
+        return now - self.changed_at >= SETTLED_S
+
+
+class Spool:
+    """Reads every recording of a node."""
+
+    def __init__(
+        self,
+        node: Node,
+        settings: Media,
+        recordings: Recordings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._node = node
+        self._settings = settings
+        self._recordings = recordings
+        self._clock = clock
+        self._open: dict[int, _Open] = {}
+        self._missing_since: dict[int, float] = {}
+        self._scan_at = 0.0
+        self._told: set[str] = set()
+        """Files that have a row."""
+        self._strangers: set[str] = set()
+        """Files that no call claims; said once, looked at again: the controller may be catching up."""
+
+    def run(self) -> None:
+        """Read for ever."""
+        backoff = Backoff()
+        while True:
+            try:
+                self.tick()
+                backoff.reset()
+                gevent.sleep(TICK_S)
+            except DatabaseDown as error:
+                log.warning("%s; the audio waits on disk", error)
+                self._forget()
+                gevent.sleep(backoff.next_s())
+
+    def tick(self) -> None:
+        """One round: find recordings, read what is new of each, store what was said.
+
+        Raises:
+            DatabaseDown: nothing was lost; what was read since the last round is read again.
+        """
+        now = self._clock()
+        if now >= self._scan_at:
+            self._scan_at = now + SCAN_S
+            self._scan()
+            self._restore()
+        live = self._recordings.live()
+        for recording in live:
+            self._read(recording, now)
+            gevent.sleep(0)
+        for gone in self._open.keys() - {recording.id for recording in live}:
+            self._open.pop(gone).fork.close()
+
+    def _read(self, recording: LiveRecording, now: float) -> None:
+        opened = self._open.get(recording.id) or self._begin(recording, now)
+        if opened is None:
+            return
+        fork, windows = opened.fork, opened.fork.windows(recording.bridges_us)
+        # A window that is still open ends when its controller says so; until then the file is not whole.
+        told = recording.call_ended and recording.state == "closed"
+        final = told and opened.settled(now)
+        cuts = [
+            NewUtterance(
+                leg=cut.leg,
+                start_sample=cut.start,
+                end_sample=cut.end,
+                rate=fork.wav.rate,
+                pcm=cut.samples.astype("<i2", copy=False).tobytes(),
+            )
+            for cut in fork.advance(windows, final=final)
+        ]
+        try:
+            if cuts:
+                self._recordings.add_utterances(recording, cuts)
+            if final and fork.is_done(windows):
+                self._recordings.finish(recording.id, fork.wav.size)
+        except Exception:
+            # What was cut and not stored is cut again from the file: the same samples, the same utterances.
+            self._open.pop(recording.id).fork.close()
+            raise
+
+    def _begin(self, recording: LiveRecording, now: float) -> _Open | None:
+        try:
+            wav = self._find(recording)
+        except FileNotFoundError:
+            since = self._missing_since.setdefault(recording.id, now)
+            if now - since > MISSING_S:
+                self._fail(recording, f"there is no file {recording.path}, nor one of that name in the spool")
+            return None
+        except AudioError as error:
+            if recording.call_ended:
+                self._fail(recording, str(error))
+            return None
+        self._missing_since.pop(recording.id, None)
+        self._recordings.describe(recording.id, wav.rate, wav.channels)
+        opened = self._open[recording.id] = _Open(Fork(wav, self._settings))
+        return opened
+
+    def _find(self, recording: LiveRecording) -> GrowingWav:
+        """FreeSWITCH's path, or the same name in the spool where we see it mounted elsewhere."""
+        path = Path(recording.path)
+        return GrowingWav(path if path.exists() else self._node.spool / path.name)
+
+    def _fail(self, recording: LiveRecording, why: str) -> None:
+        log.error("call %s: recording failed: %s", recording.call_uuid, why)
+        self._recordings.fail(recording.id, why)
+        self._missing_since.pop(recording.id, None)
+
+    def _scan(self) -> None:
+        """Adopt files that nobody told us of: FreeSWITCH began them while the controller was down."""
+        now = time.time()
+        found: dict[str, os.stat_result] = {}
+        for entry in os.scandir(self._node.spool):
+            if entry.name.endswith(".wav") and entry.path not in self._told:
+                found[entry.path] = entry.stat()
+        unknown = self._recordings.unknown(list(found)) if found else set()
+        self._told |= found.keys() - unknown
+        for name in sorted(unknown):
+            path = Path(name)
+            started = _started(path, found[name])
+            if started is None or now - started.timestamp() < ADOPT_AFTER_S:
+                continue
+            if self._recordings.adopt(path, started):
+                log.info("found recording %s by its file", path)
+            elif name not in self._strangers:
+                self._strangers.add(name)
+                log.warning("%s: there is no call %s", path, path.stem)
+
+    def _restore(self) -> None:
+        """Postgres crashed and dropped the audio that waited: cut it from the recordings again."""
+        for lost in self._recordings.without_audio():
+            try:
+                wav = GrowingWav(Path(lost.path))
+            except (FileNotFoundError, AudioError) as error:
+                log.error("utterance %s: its audio is lost: %s", lost.id, error)
+                continue
+            channel = min(CHANNEL["agent" if lost.leg == "agent" else "caller"], wav.channels - 1)
+            samples = wav.read(channel, lost.start_sample, lost.end_sample)
+            wav.close()
+            self._recordings.restore_audio(lost.id, samples.astype("<i2", copy=False).tobytes())
+
+    def _forget(self) -> None:
+        for opened in self._open.values():
+            opened.fork.close()
+        self._open.clear()
+
+
+def _started(path: Path, status: os.stat_result) -> datetime | None:
+    """When a recording began, from its last write and its length; None while its header is not whole."""
+    try:
+        wav = GrowingWav(path)
+    except (FileNotFoundError, AudioError):
+        return None
+    length = timedelta(seconds=wav.frames / wav.rate)
+    wav.close()
+    return datetime.fromtimestamp(status.st_mtime, UTC) - length

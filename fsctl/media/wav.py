@@ -1,0 +1,91 @@
+"""A WAV file that still grows, as FreeSWITCH writes it through libsndfile.
+
+44 bytes of header with RIFF size 8 and data size 0 until the file is closed; then interleaved int16,
+little-endian, a frame of 20 ms at a time, now and then split at an odd byte. So the size of the file, not its
+header, says how much there is (facts: growth of real recordings in tests/data/rec_growth_*).
+"""
+
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fsctl.errors import AudioError
+
+Samples = npt.NDArray[np.int16]
+
+HEADER_BYTES = 44
+SAMPLE_BYTES = 2
+
+
+class GrowingWav:
+    """Random access to what is there of a recording."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            FileNotFoundError: it is not there (yet).
+            AudioError: it is not 16-bit PCM in a RIFF file, or its header is not whole yet.
+        """
+        self.path = path
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.channels, self.rate, self._data = _read_header(path, os.pread(self._fd, 4096, 0))
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    @property
+    def frames(self) -> int:
+        """Whole frames (one sample of every channel) that can be read now."""
+        return max(0, (os.fstat(self._fd).st_size - self._data) // (SAMPLE_BYTES * self.channels))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return os.fstat(self._fd).st_size
+
+    def read(self, channel: int, start: int, end: int) -> Samples:
+        """Samples ``start`` to ``end`` of one channel, fewer if the file ends before.
+
+        Args:
+            channel: 0 is left.
+            start: first sample, from the beginning of the recording.
+            end: one past the last.
+        """
+        step = SAMPLE_BYTES * self.channels
+        data = os.pread(self._fd, max(0, end - start) * step, self._data + start * step)
+        whole = len(data) - len(data) % step
+        frames = np.frombuffer(data[:whole], dtype="<i2").reshape(-1, self.channels)
+        return np.ascontiguousarray(frames[:, channel])
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+
+def _read_header(path: Path, head: bytes) -> tuple[int, int, int]:
+    """Channels, rate, and the offset of the first sample."""
+    if len(head) < HEADER_BYTES:
+        raise AudioError(f"{path}: {len(head)} bytes, a WAV header has {HEADER_BYTES}")
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        raise AudioError(f"{path}: not a WAV file")
+    offset, form = 12, None
+    while offset + 8 <= len(head):
+        name, size = head[offset : offset + 4], struct.unpack_from("<I", head, offset + 4)[0]
+        if name == b"fmt ":
+            form = struct.unpack_from("<HHIIHH", head, offset + 8)
+        elif name == b"data":
+            break
+        offset += 8 + size + size % 2
+    else:
+        raise AudioError(f"{path}: no data chunk in its first {len(head)} bytes")
+    if form is None or form[0] not in (1, 0xFFFE) or form[5] != 16:
+        raise AudioError(f"{path}: not 16-bit PCM")
+    channels, rate = form[1], form[2]
+    if not 1 <= channels <= 2 or not 8000 <= rate <= 48000:
+        raise AudioError(f"{path}: {channels} channels at {rate} Hz; 1 or 2 at 8000 to 48000 are read")
+    return channels, rate, offset + 8
