@@ -1,0 +1,71 @@
+"""A thread for people: chat, calls and turns in order, who spoke and when."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from fsctl.call.state import Call, Disposition
+from fsctl.store.items import CallItem, MessageItem, ThreadView
+from fsctl.terminal import escape
+
+
+def render(view: ThreadView) -> str:
+    """The thread as lines of text; strangers' text is escaped. Times are local."""
+    return "\n".join(_lines(view))
+
+
+def _lines(view: ThreadView) -> Iterator[str]:
+    names = ", ".join(f"{kind} {escape(value)}" for kind, value in view.aliases)
+    thread = view.thread
+    yield (
+        f"Thread {thread.id}: {escape(thread.display_name) or 'unknown'} ({names}) "
+        f"with {escape(thread.business_number)}"
+    )
+    day = ""
+    for item in view.items:
+        today = f"{item.at.astimezone():%A %d %B %Y}"
+        if today != day:
+            day = today
+            yield f"  {day}"
+        yield from _message(item, view) if isinstance(item, MessageItem) else _call(item)
+
+
+def _message(item: MessageItem, view: ThreadView) -> Iterator[str]:
+    who = (escape(view.thread.display_name) or "customer") if item.direction == "inbound" else "us"
+    body = item.body if item.type == "text" else f"[{item.type}] {item.body}"
+    yield f"    {_clock(item.at)}  {who}: {escape(body)}"
+
+
+def _call(item: CallItem) -> Iterator[str]:
+    yield f"    {_clock(item.at)}  ☎ {_headline(item.call)}"
+    for spoken in item.turns:
+        turn = spoken.turn
+        who = "caller" if turn.leg == "caller" else escape(item.call.agent or "agent")
+        yield f"        {_offset(turn.start_ms)}  {who:>8}: {escape(turn.text)}"
+    missing = item.progress.failed
+    if missing:
+        yield f"        ({missing} utterances could not be decoded)"
+    if item.call.disposition is not None and item.progress.recordings and not item.progress.is_whole:
+        yield "        (the transcript is not whole yet)"
+
+
+def _headline(call: Call) -> str:
+    front = "WhatsApp call" if call.channel == "whatsapp" else "call"
+    parts = [front, call.disposition.value.replace("_", " ") if call.disposition else call.phase.value]
+    if call.agent and call.disposition in (None, Disposition.ANSWERED):
+        parts.append(f"by {escape(call.agent)}")
+    if call.queue:
+        parts.append(f"in {escape(call.queue)}")
+    if call.bridged_at:
+        waited = (call.bridged_at - call.offered_at).total_seconds()
+        parts.append(f"waited {waited:.0f} s")
+    if call.ended_at:
+        parts.append(f"length {_offset(round((call.ended_at - call.offered_at).total_seconds() * 1000))}")
+    return ", ".join(parts)
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone():%H:%M:%S}"
+
+
+def _offset(milliseconds: int) -> str:
+    return f"{milliseconds // 60000}:{milliseconds // 1000 % 60:02d}"

@@ -1,0 +1,68 @@
+"""Text on its way to a terminal: strangers' text made harmless, and a little colour."""
+
+import sys
+import unicodedata
+from typing import TextIO
+
+STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
+
+_HARMFUL = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
+_JOINERS = {"\u200d", "\u200c"}
+"""Part of emoji and of some scripts; they move nothing."""
+
+
+def escape(text: str) -> str:
+    """Names, chat and speech as they can be printed: no control, escape or direction characters.
+
+    Each becomes visible (``\\x1b``), so that a name cannot clear the screen, forge a line or
+    turn text round.
+    """
+    return "".join(
+        character
+        if unicodedata.category(character) not in _HARMFUL or character in _JOINERS
+        else _visible(character)
+        for character in text
+    )
+
+
+def _visible(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+class Printer:
+    """Writes lines to a stream, with colour if it is a terminal."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stdout
+        self.is_terminal = self.stream.isatty()
+        self._bar = False
+
+    def style(self, text: str, *names: str) -> str:
+        """Text in colours, or as it is where nobody would see them."""
+        if not self.is_terminal or not names:
+            return text
+        return f"\x1b[{';'.join(STYLES[name] for name in names)}m{text}\x1b[0m"
+
+    def line(self, text: str = "") -> None:
+        """One line."""
+        self.end_bar()
+        print(text, file=self.stream, flush=True)
+
+    def bar(self, what: str, done: int, total: int) -> None:
+        """A progress bar in place of the last one; on anything but a terminal nothing but the last state."""
+        if not self.is_terminal:
+            return
+        share = min(1.0, done / total) if total else 0.0
+        filled = round(share * 30)
+        drawn = (
+            f"{'█' * filled}{'·' * (30 - filled)} {done / 1e6:6.1f} MB" if total else f"{done / 1e6:6.1f} MB"
+        )
+        print(f"\r\x1b[2K  {what}  {drawn}", end="", file=self.stream, flush=True)
+        self._bar = True
+
+    def end_bar(self) -> None:
+        """Leave the bar's line."""
+        if self._bar:
+            print("\r\x1b[2K", end="", file=self.stream, flush=True)
+            self._bar = False
