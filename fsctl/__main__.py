@@ -1,0 +1,30 @@
+"""The entry point. Lets gevent patch the process before anything else is imported.
+
+psycopg chooses once, at its import, how it waits; threading and subprocess hand out locks of the kind that
+they find. The transcriber is left alone: its model has threads of its own.
+"""
+
+import os
+import sys
+
+PLAIN = {"transcribe"}
+"""Subcommands that run without gevent."""
+
+
+def main() -> None:
+    """Patch, then hand over to the command line; exits with its code."""
+    wanted = next((argument for argument in sys.argv[1:] if argument in PLAIN or argument == "--help"), "")
+    if wanted in PLAIN:
+        # One thread for numpy's part of the features: it would spin on the cores that decode.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    else:
+        from gevent import monkey
+
+        monkey.patch_all()
+    from fsctl import cli
+
+    sys.exit(cli.main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""The composition root: the only place that builds concrete objects and joins them into processes."""
+
+import argparse
+import logging
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fsctl.config import Config, Node, share_dir
+from fsctl.errors import ConfigError
+from fsctl.store.db import Database, Wakeup
+from fsctl.store.embedded import Embedded
+
+if TYPE_CHECKING:
+    from fsctl.esl.link import Link
+
+log = logging.getLogger(__name__)
+
+
+def embedded(config: Config) -> Embedded:
+    """The embedded server of this config's data folder."""
+    return Embedded(config.data_dir / "postgres", config.postgres_bin)
+
+
+def database_url(config: Config) -> str:
+    """The configured Postgres, else the embedded one, started if it does not run."""
+    if config.database_url:
+        return config.database_url
+    server = embedded(config)
+    server.start()
+    return server.dsn
+
+
+@contextmanager
+def database(config: Config, process: str) -> Iterator[Database]:
+    """An open database for as long as the block lasts."""
+    opened = Database(database_url(config), process=process)
+    opened.open()
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def serve(config: Config) -> int:
+    """The controller: a link and a controller for each node, until a signal ends it."""
+    from gevent.event import Event
+
+    if not config.nodes:
+        raise ConfigError(f"{config.source}: no [[node]]: which FreeSWITCH shall be served?")
+    stop = Event()
+    _on_signal(stop.set)
+    with database(config, "serve") as opened:
+        links = [_link(config, node, opened) for node in config.nodes]
+        for link in links:
+            link.start()
+        while not stop.wait(0.5):
+            refused = [link.refused for link in links if link.refused is not None]
+            if refused and len(refused) == len(links):
+                raise refused[0]
+        for link in links:
+            link.stop()
+    return 0
+
+
+def _link(config: Config, node: Node, opened: Database) -> "Link":
+    from fsctl.controller import Controller
+    from fsctl.esl.decode import Origin
+    from fsctl.esl.link import Address, Link
+    from fsctl.store.calls import Calls
+
+    link = Link(Address(node.host, node.port, node.password), Origin(node.name, node.contexts))
+    link.listener = Controller(Calls(opened), config.policy, link.request)
+    return link
+
+
+def media(config: Config, name: str | None) -> int:
+    """The media reader of one node."""
+    import gevent
+
+    from fsctl.media.spool import Spool
+    from fsctl.store.recordings import Recordings
+
+    if name is None and not config.nodes:
+        raise ConfigError(f"{config.source}: no [[node]]: whose recordings shall be read?")
+    node = config.node(name) if name else config.nodes[0]
+    require_readable(node.spool)
+    with database(config, "media") as opened:
+        reader = gevent.spawn(Spool(node, config.media, Recordings(opened, node.name)).run)
+        _on_signal(lambda: reader.kill(block=False))
+        reader.get()
+    return 0
+
+
+def require_readable(spool: Path) -> None:
+    """Raises ConfigError when there is no such folder, or recordings in it could not be read."""
+    if not spool.is_dir():
+        raise ConfigError(f"spool {spool}: no such folder; FreeSWITCH and the media reader share it")
+    if not os.access(spool, os.R_OK | os.X_OK):
+        raise ConfigError(f"spool {spool}: cannot be read by this account")
+
+
+def transcribe(config: Config) -> int:
+    """A transcriber: plain Python, no gevent."""
+    from fsctl.store.utterances import Utterances
+    from fsctl.transcribe import engine, models
+    from fsctl.transcribe.worker import Worker
+
+    settings = config.transcribe
+    folder = models.locate(settings.model, config.model_dir)
+    options = engine.EngineOptions(
+        model_dir=folder,
+        languages=settings.languages,
+        device=settings.device,
+        threads=settings.threads or max(1, (os.cpu_count() or 2) - 1),
+    )
+    loaded = engine.load("whisper", options)
+    log.info("model %s is loaded", loaded.name)
+    with database(config, "transcribe") as opened:
+        wakeup = Wakeup(opened.dsn, ["fsctl_utterance"])
+        worker = Worker(Utterances(opened), loaded, wakeup, batch=settings.batch, lease_s=settings.lease_s)
+        _on_signal(worker.stop)
+        worker.run(time.sleep)
+        wakeup.close()
+    return 0
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """The simulated FreeSWITCH; its sample calls come once a controller listens."""
+    from gevent.event import Event
+
+    from fsctl.sim import Switch, SwitchOptions, load_samples
+
+    host, _, port = options.listen.rpartition(":")
+    password = os.environ.get(options.password_env, "")
+    if not host or not port.isdigit():
+        raise ConfigError(f"--listen {options.listen}: expected HOST:PORT")
+    if not password:
+        raise ConfigError(f"${options.password_env} is not set: the simulated Event Socket needs a password")
+    options.spool.mkdir(parents=True, exist_ok=True)
+    seed = secrets.randbits(32) if options.seed is None else options.seed
+    switch = Switch(
+        SwitchOptions(
+            dialplan=share_dir("dialplan"),
+            spool=options.spool.absolute(),
+            host=host,
+            port=int(port),
+            password=password,
+            speed=options.speed,
+            seed=seed,
+        )
+    )
+    stop = Event()
+    _on_signal(stop.set)
+    try:
+        switch.start()
+    except OSError as error:
+        raise ConfigError(f"--listen {options.listen}: {error.strerror or error}") from error
+    log.info("listening on %s:%s, seed %s", host, switch.port, seed)
+    while not switch.has_subscriber() and not stop.wait(0.1):
+        pass
+    samples = load_samples()
+    for index in range(options.calls or len(samples)):
+        sample = samples[index % len(samples)]
+        switch.place_call(sample.plan(start_after_s=1 + index / options.rate))
+    stop.wait()
+    switch.stop()
+    return 0
+
+
+def show_threads(opened: Database, action: str, who: str, *, as_json: bool) -> int:
+    """Print threads; 1 when there is none for whom it was asked."""
+    import sys
+
+    from fsctl import crm
+    from fsctl.store.items import read_thread
+    from fsctl.store.threads import Threads
+    from fsctl.terminal import escape
+
+    found = Threads(opened).find(who)
+    if not found:
+        print(f"fsctl: no thread for {escape(who)!r}" if who else "fsctl: no threads yet", file=sys.stderr)
+        return 1
+    if action == "list":
+        for thread in found:
+            print(f"{thread.id:6}  {escape(thread.business_number):16}  {escape(thread.display_name)}")
+        return 0
+    render = crm.EXPORTS["json" if as_json else "text"]
+    for thread in found:
+        print(render(read_thread(opened, thread)))
+    return 0
+
+
+def _on_signal(stop: Callable[[], object]) -> None:
+    """End cleanly on SIGTERM and SIGINT."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())

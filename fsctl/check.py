@@ -1,0 +1,155 @@
+"""``fsctl check``: what is missing or wrong on this machine and in this config, with the cure."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fsctl import app, config
+from fsctl.config import Config, Node
+from fsctl.errors import FsctlError, LinkError
+from fsctl.terminal import Printer, escape
+
+LOW_DISK_BYTES = 2 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    ok: bool
+    what: str
+    finding: str
+    cure: str = ""
+
+
+Check = Callable[[Config], Iterator[Finding]]
+
+
+def main(path: Path | None, *, as_json: bool) -> int:
+    """Look at everything; 0 when all is well, 1 when something must be done."""
+    try:
+        settings = config.load(path)
+        findings = [Finding(True, "config", settings.source)]
+        findings += [finding for check in CHECKS for finding in _guarded(check, settings)]
+    except FsctlError as error:
+        findings = [
+            Finding(False, "config", str(error), "mend the file; fsctl.example.toml has every setting")
+        ]
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _print(findings)
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _print(findings: list[Finding]) -> None:
+    printer = Printer()
+    for finding in findings:
+        mark = printer.style("ok   ", "green") if finding.ok else printer.style("FAULT", "red")
+        cure = f"; {finding.cure}" if finding.cure else ""
+        printer.line(f"{mark} {finding.what:12} {escape(finding.finding + cure)}")
+
+
+def _guarded(check: Check, settings: Config) -> Iterator[Finding]:
+    try:
+        yield from check(settings)
+    except FsctlError as error:
+        yield Finding(False, check.__name__.removeprefix("_"), str(error))
+
+
+def _python(_settings: Config) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(
+        sys.version_info >= (3, 11),
+        "python",
+        version,
+        "" if sys.version_info >= (3, 11) else "use 3.11 or newer",
+    )
+
+
+def _data_dir(settings: Config) -> Iterator[Finding]:
+    folder = settings.data_dir.absolute()
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    writable = os.access(there, os.W_OK)
+    yield Finding(
+        writable, "data folder", str(folder), "" if writable else f"let this account write in {there}"
+    )
+    free = shutil.disk_usage(there).free
+    enough = free > LOW_DISK_BYTES
+    yield Finding(
+        enough, "disk", f"{free / 1e9:.1f} GB free", "" if enough else "make room: recordings need it"
+    )
+
+
+def _postgres(settings: Config) -> Iterator[Finding]:
+    from fsctl.store import migrate
+
+    if settings.database_url:
+        dsn, name = settings.database_url, "configured one"
+    else:
+        server = app.embedded(settings)
+        if not server.is_running():
+            yield Finding(
+                True, "postgres", f"embedded one, not running ({server.binaries})", "`fsctl run` starts it"
+            )
+            return
+        dsn, name = server.dsn, "embedded one"
+    missing = migrate.pending(dsn)
+    yield Finding(True, "postgres", f"{name} answers")
+    yield Finding(
+        not missing,
+        "schema",
+        ", ".join(missing) + " to apply" if missing else "up to date",
+        "run `fsctl init-db`" if missing else "",
+    )
+
+
+def _model(settings: Config) -> Iterator[Finding]:
+    from fsctl.transcribe import models
+
+    yield Finding(
+        True, "model", f"{models.locate(settings.transcribe.model, settings.model_dir)}: as it should be"
+    )
+
+
+def _nodes(settings: Config) -> Iterator[Finding]:
+    if not settings.nodes:
+        yield Finding(True, "freeswitch", "none configured", "`fsctl run` starts the simulated one")
+    for node in settings.nodes:
+        yield _spool(node)
+        yield _event_socket(node)
+
+
+def _spool(node: Node) -> Finding:
+    try:
+        app.require_readable(node.spool)
+    except FsctlError as error:
+        return Finding(
+            False, f"spool {node.name}", str(error), "set [[node]] spool to the folder of fsctl_spool"
+        )
+    return Finding(True, f"spool {node.name}", str(node.spool))
+
+
+def _event_socket(node: Node) -> Finding:
+    from fsctl.esl import encode
+    from fsctl.esl.connection import Connection
+
+    what = f"esl {node.name}"
+    connection = Connection(node.host, node.port, node.password, lambda _event: None)
+    try:
+        connection.connect()
+        status = connection.must(encode.Status()).splitlines()
+    except LinkError as error:
+        return Finding(
+            False, what, str(error), "look at event_socket.conf.xml: listen-ip, listen-port, password, ACL"
+        )
+    finally:
+        connection.close()
+    return Finding(True, what, status[1] if len(status) > 1 else "answers")
+
+
+CHECKS: tuple[Check, ...] = (_python, _data_dir, _postgres, _model, _nodes)

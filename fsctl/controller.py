@@ -1,0 +1,106 @@
+"""The loop: an event, one step, the store, the switch. No decisions here.
+
+Per call the events come in order, one at a time (``esl.lanes``). What a step asks of Postgres is done first
+and as one; only then is the switch told. When Postgres is away the call's lane waits for it: FreeSWITCH goes
+on by its dialplan, and nothing that happened is dropped.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import gevent
+
+from fsctl.backoff import Backoff
+from fsctl.call import commands, events, machine
+from fsctl.call.events import CallEvent
+from fsctl.call.routing import Policy
+from fsctl.call.state import Call
+from fsctl.errors import DatabaseDown, LinkError
+from fsctl.esl import encode
+from fsctl.esl.connection import Reply
+from fsctl.esl.lanes import Lanes
+from fsctl.store.calls import Calls
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+REMEMBERED = 4096
+"""Calls kept in memory; an older one is read from Postgres again when a late event needs it."""
+
+
+class Controller:
+    """Steers the calls of one node."""
+
+    def __init__(self, calls: Calls, policy: Policy, request: Callable[[encode.Request], Reply]) -> None:
+        """Args: request: sends a command to the node's switch."""
+        self._calls = calls
+        self._policy = policy
+        self._request = request
+        self._known: OrderedDict[str, Call | None] = OrderedDict()
+        self._lanes = Lanes(self._handle)
+
+    def on_event(self, event: CallEvent) -> None:
+        """Take a fact; it is handled after those of its call that came before."""
+        self._lanes.put(event)
+
+    def on_resync(self, node: str, standing: Iterable[str]) -> None:
+        """End the calls of the node that are no longer there. Nobody saw why they ended."""
+        there = set(standing)
+        now = datetime.now(UTC)
+        for call in self._patiently(lambda: self._calls.open_calls(node)):
+            if call.uuid not in there:
+                gone = events.LegHungUp(
+                    uuid=call.uuid, at=now, leg="caller", leg_uuid=call.uuid, cause="LOST"
+                )
+                self._lanes.put(gone)
+
+    def stop(self) -> None:
+        """End; what was not handled is found again at the next resync."""
+        self._lanes.stop()
+
+    def _handle(self, event: CallEvent) -> None:
+        pending = [event]
+        while pending:
+            fact = pending.pop(0)
+            call, asked = machine.step(self._recall(fact.uuid), fact, self._policy)
+            stored = [c for c in asked if isinstance(c, commands.StoreCommand)]
+            if stored:
+                pending += self._patiently(lambda: self._calls.apply(fact.uuid, stored))  # noqa: B023
+            self._remember(fact.uuid, call)
+            for command in asked:
+                if isinstance(command, commands.SwitchCommand):
+                    self._tell_switch(command)
+
+    def _tell_switch(self, command: commands.SwitchCommand) -> None:
+        try:
+            reply = self._request(encode.encode(command))
+        except LinkError as error:
+            log.warning("call %s: not steered, the dialplan goes on by itself: %s", command.uuid, error)
+            return
+        if not reply.ok:
+            log.info("call %s: not steered: %s", command.uuid, reply.text.strip())
+
+    def _recall(self, uuid: str) -> Call | None:
+        if uuid not in self._known:
+            self._remember(uuid, self._patiently(lambda: self._calls.load(uuid)))
+        return self._known[uuid]
+
+    def _remember(self, uuid: str, call: Call | None) -> None:
+        """Channels that are none of ours are remembered too, so that Postgres is asked once for each."""
+        self._known[uuid] = call
+        self._known.move_to_end(uuid)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        backoff = Backoff(first_s=0.1, most_s=3.0)
+        while True:
+            try:
+                return ask()
+            except DatabaseDown as error:
+                log.warning("%s; trying again", error)
+                gevent.sleep(backoff.next_s())

@@ -1,0 +1,281 @@
+"""``fsctl run``: everything on one machine, supervised, with the story of each call on the terminal.
+
+Postgres, the schema, the model, then the processes, each with a log of its own. A process that dies is
+started again; what it was doing is taken up from disk and Postgres. Without a FreeSWITCH in the config the
+simulated one is started, with sample calls over threads that hold chat messages already.
+"""
+
+import contextlib
+import ctypes
+import logging
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gevent
+from gevent.event import Event
+
+from fsctl import app, demo
+from fsctl.backoff import Backoff
+from fsctl.config import Config
+from fsctl.errors import DatabaseDown, FsctlError
+from fsctl.store import migrate
+from fsctl.store.db import Database, Wakeup
+from fsctl.story import Story, tell
+from fsctl.terminal import Printer
+from fsctl.transcribe import models
+
+log = logging.getLogger(__name__)
+
+STOP_S = 10.0
+"""A process gets so long to end by itself."""
+CONFIG_EXIT = 2
+"""A process that ends so says that its settings are wrong: starting it again would not help."""
+
+
+@dataclass
+class Process:
+    """One child: its command, and the process that runs it now."""
+
+    name: str
+    arguments: list[str]
+    log_file: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    child: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Start it; its output goes to its log."""
+        with self.log_file.open("ab") as output:
+            self.child = subprocess.Popen(
+                [sys.executable, "-m", "fsctl", *self.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self.environment},
+                preexec_fn=_die_with_parent,
+            )
+        self.log_file.with_suffix(".pid").write_text(str(self.child.pid))
+
+    def last_words(self) -> str:
+        """The end of its log, for a message."""
+        lines = self.log_file.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "(it said nothing)"
+
+
+class Supervisor:
+    """Starts processes, starts those again that die, and stops all of them."""
+
+    def __init__(self, printer: Printer) -> None:
+        self._printer = printer
+        self._processes: list[Process] = []
+        self._greenlets: list[gevent.Greenlet] = []
+        self._stopping = False
+        self.failed: str | None = None
+        """Why there is no point in going on."""
+
+    def start(self, process: Process) -> None:
+        """Start a process and look after it."""
+        process.start()
+        self._processes.append(process)
+        self._greenlets.append(gevent.spawn(self._attend, process))
+
+    def stop(self) -> None:
+        """End them all, the last started first."""
+        self._stopping = True
+        gevent.killall(self._greenlets)
+        for process in reversed(self._processes):
+            if process.child is not None and process.child.poll() is None:
+                process.child.terminate()
+        deadline = time.monotonic() + STOP_S
+        for process in self._processes:
+            if process.child is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.child.wait(max(0.1, deadline - time.monotonic()))
+                if process.child.poll() is None:
+                    process.child.kill()
+                    process.child.wait()
+            process.log_file.with_suffix(".pid").unlink(missing_ok=True)
+
+    def _attend(self, process: Process) -> None:
+        backoff = Backoff(first_s=0.3, most_s=30.0)
+        while not self._stopping:
+            assert process.child is not None
+            began = time.monotonic()
+            code = process.child.wait()
+            if self._stopping:
+                return
+            if code == CONFIG_EXIT:
+                self.failed = f"{process.name}: {process.last_words()}"
+                return
+            if time.monotonic() - began > 60:
+                backoff.reset()
+            self._printer.line(
+                self._printer.style(f"{process.name} ended ({_reason(code)}); starting it again", "red")
+                + f"\n  its log says: {process.last_words()}"
+            )
+            gevent.sleep(backoff.next_s())
+            process.start()
+
+
+def main(config: Config, *, once: bool, speed: float) -> int:
+    """Run until Ctrl-C, or with ``once`` until the sample calls stand in their threads.
+
+    Returns:
+        0, or 1 when a sample call has no whole transcript in its thread.
+    """
+    printer = Printer()
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if once and config.nodes:
+        raise FsctlError(
+            "--once ends with the sample calls, and there are none: a real FreeSWITCH is configured"
+        )
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    with _postgres(config, printer) as dsn:
+        _prepare(config, dsn, printer)
+        supervisor = Supervisor(printer)
+        opened = Database(dsn, process="run", size=2)
+        opened.open()
+        try:
+            plays = demo.Demo.begin(opened) if not config.nodes else None
+            story = Story(opened)
+            for process in _processes(config, dsn, speed, with_samples=plays is not None):
+                supervisor.start(process)
+            printer.line(_invitation(config))
+            done = _watch(
+                story, Wakeup(dsn, ["fsctl_story"]), supervisor, stop, plays if once else None, printer
+            )
+            if supervisor.failed:
+                raise FsctlError(supervisor.failed)
+            if plays is None or not (once or done):
+                return 0
+            return 0 if plays.show(printer) and done else 1
+        finally:
+            printer.line("stopping")
+            supervisor.stop()
+            opened.close()
+
+
+@contextlib.contextmanager
+def _postgres(config: Config, printer: Printer) -> Iterator[str]:
+    """The configured Postgres, or the embedded one for as long as we run if we started it."""
+    if config.database_url:
+        printer.line("postgres   configured one")
+        yield config.database_url
+        return
+    server = app.embedded(config)
+    started = server.start()
+    printer.line(f"postgres   {server.folder} {'started' if started else 'was running'}")
+    try:
+        yield server.dsn
+    finally:
+        if started:
+            server.stop()
+
+
+def _prepare(config: Config, dsn: str, printer: Printer) -> None:
+    applied = migrate.migrate(dsn)
+    printer.line(f"schema     {', '.join(applied) + ' applied' if applied else 'up to date'}")
+    name = config.transcribe.model
+    if os.sep not in name:
+        printer.line(f"model      {name}")
+        models.fetch(name, config.model_dir, printer.bar)
+        printer.end_bar()
+    models.locate(name, config.model_dir)
+
+
+def _processes(config: Config, dsn: str, speed: float, *, with_samples: bool) -> Iterator[Process]:
+    logs = config.data_dir / "log"
+    logs.mkdir(exist_ok=True)
+    settings = ["--config", config.source] if config.source.endswith(".toml") else []
+    environment = {"FSCTL_DATABASE_URL": dsn, "FSCTL_DATA_DIR": str(config.data_dir.absolute())}
+    if with_samples:
+        spool = config.data_dir / "spool"
+        spool.mkdir(exist_ok=True)
+        address = f"127.0.0.1:{_free_port()}"
+        environment |= {"FSCTL_ESL_PASSWORD": secrets.token_urlsafe(24)}
+        written = demo.write_config(config.data_dir / "demo.toml", config, address, spool.absolute())
+        settings = ["--config", str(written)]
+        arguments = ["simulate", "--listen", address, "--spool", str(spool), "--speed", str(speed)]
+        yield Process("simulate", arguments, logs / "simulate.log", environment)
+    nodes = [node.name for node in config.nodes] or [demo.NODE]
+    yield Process("serve", [*settings, "serve"], logs / "serve.log", environment)
+    for node in nodes:
+        yield Process(
+            f"media-{node}", [*settings, "media", "--node", node], logs / f"media-{node}.log", environment
+        )
+    yield Process("transcribe", [*settings, "transcribe"], logs / "transcribe.log", environment)
+
+
+def _watch(
+    story: Story,
+    wakeup: Wakeup,
+    supervisor: Supervisor,
+    stop: Event,
+    plays: "demo.Demo | None",
+    printer: Printer,
+) -> bool:
+    """Tell the story until told to stop, or until the sample calls are whole; True in that case."""
+    listener = gevent.spawn(_listen, wakeup, changed := Event())
+    deadline = time.monotonic() + demo.PATIENCE_S
+    try:
+        while not stop.is_set() and supervisor.failed is None:
+            changed.wait(0.5)
+            changed.clear()
+            with contextlib.suppress(DatabaseDown):
+                for row in story.news():
+                    line = tell(row, printer)
+                    if line is not None:
+                        printer.line(line)
+                if plays is not None and plays.is_whole():
+                    return True
+            if plays is not None and time.monotonic() > deadline:
+                printer.line(f"the sample calls were not whole within {demo.PATIENCE_S:.0f} s")
+                return False
+        return False
+    finally:
+        listener.kill()
+        wakeup.close()
+
+
+def _listen(wakeup: Wakeup, changed: Event) -> None:
+    backoff = Backoff()
+    while True:
+        try:
+            if wakeup.wait(5.0):
+                changed.set()
+            backoff.reset()
+        except DatabaseDown:
+            gevent.sleep(backoff.next_s())
+
+
+def _invitation(config: Config) -> str:
+    if config.nodes:
+        where = ", ".join(f"{node.name} ({node.host}:{node.port})" for node in config.nodes)
+        return f"freeswitch {where}\n\nWaiting for calls. Ctrl-C stops.\n"
+    return "freeswitch none configured: the simulated one, with sample calls\n"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _die_with_parent() -> None:
+    """In the child, before it becomes itself: end when we are killed, lest something runs twice next time."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def _reason(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit {code}"
