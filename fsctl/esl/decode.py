@@ -5,6 +5,7 @@ Secrets end here: keys, SDP and passwords are not read, so they reach no log, ro
 Sources: the captures in tests/data/esl; mod_callcenter.c for ``CC-*``; Meta, "Configure SIP" for ``x-wa-*``.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -277,9 +278,10 @@ def _encryption(event: Event) -> str | None:
 
 def _number_or_none(text: str | None) -> float | None:
     try:
-        return float(text) if text else None
+        number = float(text or "nan")
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _int_or_none(text: str | None) -> int | None:

@@ -76,17 +76,20 @@ class Fields:
 
 
 class JsonFields:
-    """The same for an event that came as JSON, where values are exact and names may be doubled."""
+    """The same for an event that came as JSON, where values are exact and names may be doubled.
+
+    An array among the values (FreeSWITCH's pushed variables) is kept as text.
+    """
 
     __slots__ = ("_pairs",)
 
     def __init__(self, body: bytes) -> None:
         """Raises ProtocolError when the body is not one JSON object."""
         try:
-            pairs = json.loads(body.decode("utf-8", "replace"), object_pairs_hook=lambda found: found)
+            pairs = json.loads(body.decode("utf-8", "replace"), object_pairs_hook=tuple)
         except (ValueError, RecursionError) as error:
             raise ProtocolError(f"an event that is not JSON: {body[:80]!r}") from error
-        if not isinstance(pairs, list) or not all(isinstance(pair, tuple) for pair in pairs):
+        if not isinstance(pairs, tuple):
             raise ProtocolError(f"an event that is not a JSON object: {body[:80]!r}")
         self._pairs = [(str(name), value if isinstance(value, str) else str(value)) for name, value in pairs]
 

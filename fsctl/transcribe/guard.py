@@ -11,11 +11,13 @@ Rule = Callable[[Text], bool]
 
 
 def no_speech(text: Text) -> bool:
-    """Whisper thinks that nobody spoke and is not sure of its words either.
+    """Whisper thinks that nobody spoke and is not sure of its words either: the less sure, the less it takes.
 
-    Measured on silence, noise and tones with ``base``: all 9 fall under it, of 168 real utterances none.
+    Of 168 real utterances decoded with ``base`` none falls under the first line; on silence and noise ``base``
+    says "You" (0.72 to 0.75, -0.95 to -0.83) and ``tiny.en`` "Thank you." (0.96, -0.98), which the second
+    catches; the most that 40 beginnings of real sentences reached is 0.55.
     """
-    return text.no_speech > 0.35 and text.logprob < -1.2
+    return (text.no_speech > 0.35 and text.logprob < -1.2) or (text.no_speech > 0.7 and text.logprob < -0.7)
 
 
 def no_letters(text: Text) -> bool:

@@ -1,0 +1,3 @@
+"""Lists the fixtures: one file a concern. gevent has patched the process already (tests/patched.py)."""
+
+pytest_plugins = ["tests.fix_database", "tests.fix_model", "tests.fix_proxy", "tests.fix_switch"]

@@ -1,0 +1,5 @@
+"""Loaded by pytest before any other plugin (``-p`` in setup.cfg): gevent must patch first."""
+
+from gevent import monkey
+
+monkey.patch_all()

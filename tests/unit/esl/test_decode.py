@@ -1,0 +1,185 @@
+"""FreeSWITCH's own events, as captured, become ours; secrets and strangers' tricks do not."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from fsctl.call import events, machine
+from fsctl.call.events import CallEvent
+from fsctl.call.routing import Policy
+from fsctl.call.state import Call, Disposition, Fault, Phase
+from fsctl.esl import decode
+from fsctl.esl.messages import Event, Parser, parse_event
+from tests import captures
+
+ORIGIN = decode.Origin("fs1", {"public": "whatsapp"})
+"""The captures were taken with calls in the context ``public``."""
+
+
+def facts(name: str) -> list[CallEvent]:
+    """What a capture tells."""
+    parser, found = Parser(), []
+    parser.receive_data(captures.read(name))
+    while (message := parser.next_message()) is not None:
+        if message.is_event and (fact := decode.decode(message.event(), ORIGIN)) is not None:
+            found.append(fact)
+    return found
+
+
+def short(found: list[CallEvent]) -> list[str]:
+    return [type(fact).__name__ for fact in found]
+
+
+CALL = [
+    "CallOffered", "CallAnswered", "MemberJoined", "AgentOffered", "AgentBridged", "LegsBridged",
+    "LegHungUp", "LegsUnbridged", "LegHungUp", "MemberLeft",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["call_queue_plain", "call_queue_json"])
+def test_a_queue_call(name: str) -> None:
+    found = facts(name)
+    assert short(found) == CALL
+    assert {fact.uuid for fact in found} == {"3f4d29d8-5523-4829-8d2d-bf61ce3cd0e3"}
+    offered, bridged = found[0], found[5]
+    assert isinstance(offered, events.CallOffered)
+    assert (offered.node, offered.to_number, offered.transport) == ("fs1", "7000", "tls")
+    assert offered.at == datetime(2026, 11, 22, 8, 22, 9, 185176, UTC)
+    assert isinstance(bridged, events.LegsBridged)
+    assert bridged.agent_uuid == "3a5c5ccc-3b93-41e8-b56d-9ed8f34f9cf9"
+
+
+def test_plain_and_json_tell_the_same() -> None:
+    assert facts("call_queue_plain") == facts("call_queue_json")
+
+
+def test_a_caller_who_abandons() -> None:
+    found = facts("cc_abandon")
+    assert short(found) == [
+        "CallOffered", "CallAnswered", "MemberJoined", "AgentOffered", "MemberLeft", "LegHungUp", "LegHungUp",
+        "AgentFailed",
+    ]  # fmt: skip
+    assert len({fact.uuid for fact in found}) == 1
+    offered, left = found[0], found[4]
+    assert isinstance(offered, events.CallOffered)
+    assert offered.aliases == (events.Alias(kind="wa_id", value="4420700001"),)
+    assert offered.display_name == "Lab Caller"
+    assert isinstance(left, events.MemberLeft)
+    assert (left.cause, left.reason) == ("Cancel", "BREAK_OUT")
+
+
+ENDS = {
+    "call_queue_plain": (Disposition.ANSWERED, Fault.NOBODY),
+    "cc_abandon": (Disposition.ABANDONED, Fault.CALLER),
+    "cc_agent_no_answer": (Disposition.ABANDONED, Fault.CALLER),
+    "cc_agent_hangs_up": (Disposition.ANSWERED, Fault.NOBODY),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_capture_played_into_the_machine_ends_with_the_right_verdict(name: str) -> None:
+    call: Call | None = None
+    for fact in facts(name):
+        call, _ = machine.step(call, fact, Policy(default_queue="q@x"))
+    assert call is not None
+    assert call.phase is Phase.ENDED
+    assert (call.disposition, call.fault) == ENDS[name]
+    assert call.mos == pytest.approx(4.5)
+    assert call.encryption == "tls+sdes:AES_CM_128_HMAC_SHA1_80"
+
+
+def test_a_recording_begins_and_ends() -> None:
+    found = facts("park_dtmf_hold_transfer")
+    started = next(fact for fact in found if isinstance(fact, events.RecordingStarted))
+    stopped = next(fact for fact in found if isinstance(fact, events.RecordingStopped))
+    assert started.path == stopped.path
+    assert (stopped.duration_ms, stopped.size_bytes) == (4240, 407084)
+
+
+@pytest.mark.parametrize("name", captures.NAMES)
+def test_no_key_sdp_or_password_gets_past_the_decoder(name: str) -> None:
+    secret = {
+        value
+        for event in captures.events(name)
+        for key, value in event.items()
+        if "crypto_key" in key or "_sdp" in key or key.startswith("variable_sip_auth")
+    }
+    told = repr(facts(name))
+    assert "inline:" not in told
+    assert not [value for value in secret if value and value in told]
+
+
+def event(**headers: str) -> Event:
+    from urllib.parse import quote
+
+    base = {
+        "Event-Name": "CHANNEL_CREATE",
+        "Unique-ID": "u",
+        "Call-Direction": "inbound",
+        "Caller-Context": "public",
+        "Event-Date-Timestamp": "1795335729185176",
+        "variable_sip_from_user": "+15550100142",
+        "Caller-Destination-Number": "+15550100900",
+    }
+    lines = [f"{name}: {quote(value)}" for name, value in (base | headers).items()]
+    return parse_event("\n".join(lines).encode() + b"\n\n")
+
+
+def offered(**headers: str) -> events.CallOffered:
+    fact = decode.decode(event(**headers), ORIGIN)
+    assert isinstance(fact, events.CallOffered)
+    return fact
+
+
+def test_the_request_uri_may_carry_parameters() -> None:
+    fact = offered(**{"Caller-Destination-Number": "+15550100900;tgrp=wacall;trunk-context=byoc.example.com"})
+    assert fact.to_number == "15550100900"
+
+
+def test_a_caller_without_a_number_is_known_by_metas_user_id() -> None:
+    fact = offered(variable_sip_from_user="US.13491208655302741918")
+    assert fact.aliases == (events.Alias(kind="bsuid", value="US.13491208655302741918"),)
+
+
+def test_a_caller_with_both_is_known_by_both() -> None:
+    fact = offered(**{"variable_sip_h_X-WA-Meta-User-ID": "IL.ENT.abc"})
+    assert [alias.kind for alias in fact.aliases] == ["bsuid", "wa_id"]
+
+
+def test_the_call_id_gives_the_wacid_when_the_header_is_missing() -> None:
+    assert offered(variable_sip_call_id="outgoing:wacid.ABC==").wacid == "wacid.ABC"
+    both = {"variable_sip_h_x-wa-meta-wacid": "wacid.X=", "variable_sip_call_id": "outgoing:wacid.Y"}
+    assert offered(**both).wacid == "wacid.X"
+
+
+def test_a_strangers_text_is_bounded_and_kept() -> None:
+    tricks = "'\"{},;|\x1b[2J\u202e%0A\nUnique-ID: evil\x00" * 1000
+    fact = offered(variable_sip_from_display=tricks, **{"variable_sip_h_x-wa-meta-cta-payload": tricks})
+    assert fact.uuid == "u"
+    assert len(fact.display_name) == decode.MAX_TEXT
+    assert "\x00" not in fact.display_name
+    assert fact.cta_payload is not None
+    assert fact.cta_payload.startswith("'\"{},;|\x1b[2J\u202e")
+
+
+def test_a_channel_of_another_context_is_none_of_ours() -> None:
+    assert decode.decode(event(**{"Caller-Context": "internal"}), ORIGIN) is None
+    assert decode.decode(event(**{"Call-Direction": "outbound"}), ORIGIN) is None
+
+
+def test_nonsense_in_numbers_is_no_error() -> None:
+    gone = event(**{"Event-Name": "CHANNEL_HANGUP_COMPLETE", "variable_rtp_audio_in_mos": "nan"})
+    fact = decode.decode(gone, ORIGIN)
+    assert isinstance(fact, events.LegHungUp)
+    assert fact.mos is None
+    assert offered(**{"Caller-Channel-Created-Time": "9" * 40}).at.year == 2026
+
+
+def test_a_snapshot_of_a_bridged_channel_tells_what_the_live_events_told() -> None:
+    live = [fact for fact in facts("cc_agent_hangs_up") if not isinstance(fact, events.AgentOffered)]
+    dumps = [e for e in captures.events("cc_agent_hangs_up") if e.get("Event-Name") == "CALL_UPDATE"]
+    lines = "\n".join(f"{k}: {v}" for k, v in dumps[0].items() if "\n" not in v and "%" not in v)
+    told = list(decode.snapshot(parse_event(lines.encode() + b"\n\n"), ORIGIN))
+    assert short(told) == ["CallOffered", "CallAnswered", "MemberJoined", "AgentBridged", "LegsBridged"]
+    assert told[0] == live[0]
+    assert told[-1] == next(fact for fact in live if isinstance(fact, events.LegsBridged))
