@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fsctl.backoff import Backoff
 from fsctl.config import Config, Node, share_dir
-from fsctl.errors import ConfigError
+from fsctl.errors import ConfigError, DatabaseDown, DatabaseError
+from fsctl.store import migrate
 from fsctl.store.db import Database, Wakeup
 from fsctl.store.embedded import Embedded
 
@@ -28,12 +30,30 @@ def embedded(config: Config) -> Embedded:
 
 
 def database_url(config: Config) -> str:
-    """The configured Postgres, else the embedded one, started if it does not run."""
-    if config.database_url:
-        return config.database_url
-    server = embedded(config)
-    server.start()
-    return server.dsn
+    """The configured Postgres, else the embedded one."""
+    return config.database_url or embedded(config).dsn
+
+
+def require_database(config: Config) -> None:
+    """Raises DatabaseError when Postgres does not answer or its schema is not ours, with what to do."""
+    if not config.database_url and not embedded(config).is_running():
+        raise DatabaseDown(
+            "the embedded Postgres is not running: `fsctl db start`, or `fsctl run` for everything"
+        )
+    missing = migrate.pending(database_url(config))
+    if missing:
+        raise DatabaseError(f"the schema is not up to date ({', '.join(missing)}): run `fsctl init-db`")
+
+
+def await_database(config: Config) -> None:
+    """The same for a process that stays: waits for a Postgres that is away."""
+    backoff = Backoff(first_s=0.5)
+    while True:
+        try:
+            return require_database(config)
+        except DatabaseDown as error:
+            log.warning("%s; trying again", error)
+            time.sleep(backoff.next_s())
 
 
 @contextmanager
@@ -55,6 +75,7 @@ def serve(config: Config) -> int:
         raise ConfigError(f"{config.source}: no [[node]]: which FreeSWITCH shall be served?")
     stop = Event()
     _on_signal(stop.set)
+    await_database(config)
     with database(config, "serve") as opened:
         links = [_link(config, node, opened) for node in config.nodes]
         for link in links:
@@ -90,6 +111,7 @@ def media(config: Config, name: str | None) -> int:
         raise ConfigError(f"{config.source}: no [[node]]: whose recordings shall be read?")
     node = config.node(name) if name else config.nodes[0]
     require_readable(node.spool)
+    await_database(config)
     with database(config, "media") as opened:
         reader = gevent.spawn(Spool(node, config.media, Recordings(opened, node.name)).run)
         _on_signal(lambda: reader.kill(block=False))
@@ -121,6 +143,7 @@ def transcribe(config: Config) -> int:
     )
     loaded = engine.load("whisper", options)
     log.info("model %s is loaded", loaded.name)
+    await_database(config)
     with database(config, "transcribe") as opened:
         wakeup = Wakeup(opened.dsn, ["fsctl_utterance"])
         worker = Worker(Utterances(opened), loaded, wakeup, batch=settings.batch, lease_s=settings.lease_s)

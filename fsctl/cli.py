@@ -48,10 +48,17 @@ def _parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="FILE", help="TOML file (default: fsctl.toml here, if there is one)"
     )
     parser.add_argument("--verbose", action="store_true", help="log what is done, too")
+    # The same two after the command: people write `fsctl run --config FILE` as well.
+    after = argparse.ArgumentParser(add_help=False)
+    after.add_argument(
+        "--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+    )
+    after.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        about = text[0].upper() + text[1:] + "."
+        sub = commands.add_parser(name, help=text, description=about, parents=[after])
         sub.set_defaults(command=command)
         return sub
 
@@ -162,7 +169,9 @@ def _init_db(options: argparse.Namespace) -> int:
 def _thread(options: argparse.Namespace) -> int:
     from fsctl import app
 
-    with app.database(_load(options), "thread") as database:
+    settings = _load(options)
+    app.require_database(settings)
+    with app.database(settings, "thread") as database:
         return app.show_threads(database, options.action, options.who, as_json=options.json)
 
 

@@ -2,7 +2,9 @@
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -15,17 +17,23 @@ from fsctl.store.embedded import Embedded
 _numbers = itertools.count(1)
 
 
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A folder that any account can enter: as root the server runs as another, and pytest's are private."""
+    with tempfile.TemporaryDirectory(prefix="fsctl-test-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+def server() -> Iterator[Embedded]:
     """An embedded server for the session."""
-    folder = tmp_path_factory.mktemp("postgres")
-    for place in (folder, *folder.parents[:2]):
-        # pytest makes its folders private; the server may have to run as another account.
-        place.chmod(0o755)
-    found = Embedded(folder / "data")
-    found.start()
-    yield found
-    found.stop()
+    with reachable_folder() as folder:
+        found = Embedded(folder / "pg")
+        found.start()
+        yield found
+        found.stop()
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +66,7 @@ def database(dsn: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def open_folder(tmp_path: Path) -> Path:
-    """A folder that an account without rights can reach, as the embedded server as root needs."""
-    for place in (tmp_path, *tmp_path.parents[:2]):
-        place.chmod(0o755)
-    return tmp_path
+def open_folder() -> Iterator[Path]:
+    """See reachable_folder."""
+    with reachable_folder() as folder:
+        yield folder

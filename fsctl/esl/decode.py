@@ -109,7 +109,8 @@ def _aliases(event: Event, user: str, channel: str) -> Iterator[Alias]:
 def _answered(event: Event, _origin: Origin) -> CallEvent | None:
     if event.get("Call-Direction") != "inbound":
         return None
-    return events.CallAnswered(uuid=_uuid(event), at=_at(event), encryption=_encryption(event))
+    at = _micros(event, "Caller-Channel-Answered-Time") or _at(event)
+    return events.CallAnswered(uuid=_uuid(event), at=at, encryption=_encryption(event))
 
 
 def _bridged(event: Event, _origin: Origin) -> CallEvent | None:

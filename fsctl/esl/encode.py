@@ -42,10 +42,14 @@ class Auth:
 
 @dataclass(frozen=True)
 class Subscribe:
-    """``event plain ...``; CUSTOM and its subclasses must stand last."""
+    """``event json ...``; CUSTOM and its subclasses must stand last.
+
+    JSON carries values exactly. Plain does not: a value that holds ``%0A`` already is sent as it is and would
+    be decoded to what nobody said (switch_utils.c, switch_url_encode_opt without double encoding).
+    """
 
     def render(self) -> str:
-        return f"event plain {' '.join(EVENTS)} CUSTOM {' '.join(SUBCLASSES)}"
+        return f"event json {' '.join(EVENTS)} CUSTOM {' '.join(SUBCLASSES)}"
 
 
 @dataclass(frozen=True)
@@ -132,8 +136,10 @@ def line(text: str) -> str:
 def variable(text: str) -> str:
     """A value within ``uuid_setvar_multi``, where ``;`` parts the pairs and there is no way to escape it.
 
-    mod_commands.c, uuid_setvar_multi_function: split at ``;`` honouring quotes, then at the first ``=``. So
-    ``;`` and quotes become look-alikes that change no command: text of strangers is for eyes, not for logic.
+    mod_commands.c, uuid_setvar_multi_function: split at ``;`` honouring quotes, then at the first ``=``, and
+    blanks at the end are dropped. A value with ``${`` is not set at all (switch_channel.c,
+    switch_string_var_check_const). So these become look-alikes that change no command: text of strangers is
+    for eyes, not for logic.
     """
-    seen = _CONTROL.sub(" ", text)[:1024]
-    return seen.replace(";", ",").replace("'", "\u2019").replace('"', "\u201d").replace("\\", "/")
+    seen = _CONTROL.sub(" ", text)[:1024].replace("\\", "/").replace("${", "$(")
+    return seen.replace(";", ",").replace("'", "\u2019").replace('"', "\u201d").strip()

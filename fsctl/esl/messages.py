@@ -14,6 +14,7 @@ is told apart from FreeSWITCH and gets a ProtocolError.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
@@ -25,6 +26,9 @@ MAX_BODY = 16 * 1024 * 1024
 """Bytes of a body. The largest real ones are ``show channels`` of a busy switch."""
 MAX_HEADERS = 4096
 """Headers of one block. A channel event has about 300."""
+
+
+_JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 class Fields:
@@ -76,35 +80,61 @@ class Fields:
 
 
 class JsonFields:
-    """The same for an event that came as JSON, where values are exact and names may be doubled.
+    """The same for an event that came as JSON: values are exact there, and names may be doubled.
 
-    An array among the values (FreeSWITCH's pushed variables) is kept as text.
+    A name is looked for as ``"name":`` after a comma or the opening brace. Text of strangers cannot forge
+    one: a quote inside a value has a backslash before it.
     """
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_body", "_folded")
 
     def __init__(self, body: bytes) -> None:
-        """Raises ProtocolError when the body is not one JSON object."""
-        try:
-            pairs = json.loads(body.decode("utf-8", "replace"), object_pairs_hook=tuple)
-        except (ValueError, RecursionError) as error:
-            raise ProtocolError(f"an event that is not JSON: {body[:80]!r}") from error
-        if not isinstance(pairs, tuple):
+        """Raises ProtocolError when the body is plainly not a JSON object."""
+        self._body = body.strip()
+        if not self._body.startswith(b"{") or not self._body.endswith(b"}"):
             raise ProtocolError(f"an event that is not a JSON object: {body[:80]!r}")
-        self._pairs = [(str(name), value if isinstance(value, str) else str(value)) for name, value in pairs]
+        self._folded: bytes | None = None
 
     def get(self, name: str) -> str | None:
         """The first value with this name; None when there is none."""
         return next(self.get_all(name), None)
 
     def get_all(self, name: str) -> Iterator[str]:
-        """Every value with this name, in order of arrival."""
-        wanted = name.lower()
-        return (value for key, value in self._pairs if key.lower() == wanted)
+        """Every value with this name, in order of arrival.
+
+        Raises:
+            ProtocolError: what stands behind the name is not a JSON string; arrays (pushed variables) come
+                as their JSON text.
+        """
+        if self._folded is None:
+            self._folded = self._body.lower()
+        for match in re.finditer(
+            rb'[,{]\s*"' + re.escape(name.lower().encode()) + rb'"\s*:\s*', self._folded
+        ):
+            yield self._value(match.end())
 
     def items(self) -> Iterator[tuple[str, str]]:
-        """All pairs in order, duplicates kept."""
-        return iter(self._pairs)
+        """All pairs in order, duplicates kept. Raises ProtocolError when the body is not JSON."""
+        try:
+            pairs = json.loads(self._body.decode("utf-8", "replace"), object_pairs_hook=tuple)
+        except (ValueError, RecursionError) as error:
+            raise ProtocolError(f"an event that is not JSON: {self._body[:80]!r}") from error
+        return ((str(key), value if isinstance(value, str) else json.dumps(value)) for key, value in pairs)
+
+    def _value(self, begin: int) -> str:
+        if self._body[begin : begin + 1] != b'"':
+            end = self._body.find(b"]", begin)
+            return self._body[begin : end + 1].decode("utf-8", "replace")
+        found = _JSON_STRING.match(self._body, begin)
+        if found is None:
+            raise ProtocolError(f"a JSON string without end: {self._body[begin : begin + 80]!r}")
+        raw = found.group()
+        if b"\\" not in raw:
+            return raw[1:-1].decode("utf-8", "replace")
+        try:
+            return str(json.loads(raw.decode("utf-8", "replace"), strict=False))
+        except ValueError as error:
+            raise ProtocolError(f"a JSON string that is none: {raw[:80]!r}") from error
 
 
 class Event:

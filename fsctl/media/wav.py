@@ -2,7 +2,7 @@
 
 44 bytes of header with RIFF size 8 and data size 0 until the file is closed; then interleaved int16,
 little-endian, a frame of 20 ms at a time, now and then split at an odd byte. So the size of the file, not its
-header, says how much there is (facts: growth of real recordings in tests/data/rec_growth_*).
+header, says how much there is (real growth, measured: tests/data/growth).
 """
 
 import os

@@ -11,11 +11,11 @@ Rule = Callable[[Text], bool]
 
 
 def no_speech(text: Text) -> bool:
-    """Whisper thinks that nobody spoke and is not sure of its words either: the less sure, the less it takes.
+    """Whisper thinks that nobody spoke and is not sure of its words: the less sure, the less it takes.
 
-    Of 168 real utterances decoded with ``base`` none falls under the first line; on silence and noise ``base``
-    says "You" (0.72 to 0.75, -0.95 to -0.83) and ``tiny.en`` "Thank you." (0.96, -0.98), which the second
-    catches; the most that 40 beginnings of real sentences reached is 0.55.
+    Of 168 real utterances decoded with ``base`` none falls under the first half. On silence and noise,
+    ``base`` says "You" (no speech 0.72 to 0.75, log-probability -0.95 to -0.83) and ``tiny.en`` "Thank you."
+    (0.96, -0.98), which the second half catches; 40 beginnings of real sentences reached 0.55 at most.
     """
     return (text.no_speech > 0.35 and text.logprob < -1.2) or (text.no_speech > 0.7 and text.logprob < -0.7)
 

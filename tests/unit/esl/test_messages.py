@@ -152,6 +152,24 @@ def test_json_that_is_no_object_is_refused() -> None:
             Message(messages.Fields(b"Content-Type: text/event-json"), body).event()
 
 
+def test_a_strangers_json_cannot_forge_a_name() -> None:
+    import json
+
+    evil = 'x","Unique-ID":"evil', '{"Unique-ID":"evil"}', '\\","Unique-ID":"evil', ",", "\\", "%0A"
+    for text in evil:
+        body = json.dumps({"Caller-ID-Name": text, "Unique-ID": "good", "Last": text}).encode()
+        event = Message(messages.Fields(b"Content-Type: text/event-json"), body).event()
+        assert list(event.fields.get_all("Unique-ID")) == ["good"]
+        assert event.get("caller-id-name") == event.get("Last") == text
+
+
+def test_json_that_breaks_off_in_a_value_is_refused() -> None:
+    for body in (b'{"A":"x}', b'{"A":"\\u12"}', b'{"A":"x\\"}'):
+        event = Message(messages.Fields(b"Content-Type: text/event-json"), body).event
+        with pytest.raises(ProtocolError):
+            event().get("A")
+
+
 def test_more_headers_than_anybody_sends_are_refused_when_listed() -> None:
     event = parse_event(b"\n".join(b"H%d: x" % i for i in range(messages.MAX_HEADERS + 1)) + b"\n\n")
     with pytest.raises(ProtocolError):
