@@ -1,0 +1,361 @@
+"""The text of ``callcenter_config``: agent, tier and queue; list, get, set, add, del, count.
+
+Formats and errors are those of api_transcript: ``|`` separates, nothing is escaped, a header line only if
+there are rows, ``+OK`` at the end of a list. An unknown section or action prints nothing.
+"""
+
+from collections.abc import Callable, Sequence
+
+from fsctl.sim.callcenter import Callcenter
+from fsctl.sim.tables import STATES, STATUSES, TIER_STATES, Agent, Member, Queue, Tier
+
+OK = "+OK\n"
+INVALID = "-ERR Invalid!\n"
+
+#: The keys of ``agent set`` that are plain numbers.
+NUMBERS = frozenset(
+    {
+        "max_no_answer",
+        "wrap_up_time",
+        "reject_delay_time",
+        "busy_delay_time",
+        "no_answer_delay_time",
+        "ready_time",
+    }
+)
+
+AGENT_COLUMNS = (
+    "name|instance_id|uuid|type|contact|status|state|max_no_answer|wrap_up_time|reject_delay_time|busy_delay_time|"
+    "no_answer_delay_time|last_bridge_start|last_bridge_end|last_offered_call|last_status_change|no_answer_count|"
+    "calls_answered|talk_time|ready_time|external_calls_count"
+)
+MEMBER_COLUMNS = (
+    "queue|instance_id|uuid|session_uuid|cid_number|cid_name|system_epoch|joined_epoch|rejoined_epoch|bridge_epoch|"
+    "abandoned_epoch|base_score|skill_score|serving_agent|serving_system|state|score"
+)
+TIER_COLUMNS = "queue|agent|state|level|position"
+QUEUE_COLUMNS = (
+    "name|strategy|moh_sound|time_base_score|tier_rules_apply|tier_rule_wait_second|tier_rule_wait_multiply_level|"
+    "tier_rule_no_agent_no_wait|discard_abandoned_after|abandoned_resume_allowed|max_wait_time|"
+    "max_wait_time_with_no_agent|max_wait_time_with_no_agent_time_reached|record_template|calls_answered|"
+    "calls_abandoned|ring_progressively_delay|skip_agents_with_external_calls|agent_no_answer_status"
+)
+
+
+_SYNTAX = """
+agent add [name] [type]
+agent del [name]
+agent reload [name]
+agent set status [agent_name] [status]
+agent set state [agent_name] [state]
+agent set contact [agent_name] [contact]
+agent set ready_time [agent_name] [wait till epoch]
+agent set reject_delay_time [agent_name] [wait second]
+agent set busy_delay_time [agent_name] [wait second]
+agent set no_answer_delay_time [agent_name] [wait second]
+agent get status [agent_name]
+agent get state [agent_name]
+agent get uuid [agent_name]
+agent list [[agent_name]]
+tier add [queue_name] [agent_name] [[level]] [[position]]
+tier set state [queue_name] [agent_name] [state]
+tier set level [queue_name] [agent_name] [level]
+tier set position [queue_name] [agent_name] [position]
+tier del [queue_name] [agent_name]
+tier reload [queue_name] [agent_name]
+tier list
+queue load [queue_name]
+queue unload [queue_name]
+queue reload [queue_name]
+queue list
+queue list agents [queue_name] [status] [state]
+queue list members [queue_name]
+queue list tiers [queue_name]
+queue count
+queue count agents [queue_name] [status] [state]
+queue count members [queue_name]
+queue count tiers [queue_name]
+"""
+#: CC_CONFIG_API_SYNTAX, word for word (api_transcript).
+USAGE = "-USAGE: \ncallcenter_config <target> <args>,\n" + " | \n".join(
+    f"\tcallcenter_config {line}" for line in _SYNTAX.strip().split("\n")
+)
+
+
+def execute(center: Callcenter, words: list[str]) -> str:
+    """Run one line, already split at blanks."""
+    if not words:
+        return f"{USAGE}\n"
+    if len(words) < 2:
+        return INVALID
+    command = COMMANDS.get((words[0].lower(), words[1].lower()))
+    return command(center, words[2:]) if command else ""
+
+
+def _list(columns: str, rows: Sequence[Sequence[object]]) -> str:
+    lines = ["|".join(str(value) for value in row) + "\n" for row in rows]
+    return (columns + "\n" if rows else "") + "".join(lines) + OK
+
+
+# Agents ---------------------------------------------------------------------------------------------------
+
+
+def _agent_row(agent: Agent) -> list[object]:
+    return [
+        agent.name,
+        "single_box",
+        agent.uuid,
+        agent.type,
+        agent.contact,
+        agent.status,
+        agent.state,
+        agent.max_no_answer,
+        agent.wrap_up_time,
+        agent.reject_delay_time,
+        agent.busy_delay_time,
+        agent.no_answer_delay_time,
+        agent.last_bridge_start,
+        agent.last_bridge_end,
+        agent.last_offered_call,
+        agent.last_status_change,
+        agent.no_answer_count,
+        agent.calls_answered,
+        agent.talk_time,
+        agent.ready_time,
+        0,
+    ]
+
+
+def _agent_list(center: Callcenter, words: list[str]) -> str:
+    if len(words) > 1:
+        return INVALID
+    return _list(
+        AGENT_COLUMNS,
+        [_agent_row(agent) for agent in center.agents.values() if agent.name in (words or [agent.name])],
+    )
+
+
+def _agent_add(center: Callcenter, words: list[str]) -> str:
+    if len(words) < 2:
+        return INVALID
+    name, kind = words[:2]
+    if name in center.agents:
+        return "-ERR Agent already exist!\n"
+    if kind not in ("callback", "uuid-standby"):
+        return "-ERR Agent type invalid!\n"
+    center.agents[name] = Agent(name, kind)
+    added = [("CC-Agent", name), ("CC-Agent-Type", kind), ("CC-Action", "agent-add")]
+    center.fire(added, "agent-add")
+    return OK
+
+
+def _agent_del(center: Callcenter, words: list[str]) -> str:
+    """Says +OK for an agent that is not there; its tiers go with it."""
+    if not words:
+        return INVALID
+    center.agents.pop(words[0], None)
+    center.tiers = [tier for tier in center.tiers if tier.agent != words[0]]
+    return OK
+
+
+def _agent_get(center: Callcenter, words: list[str]) -> str:
+    """Answers, and tells everybody with ``agent-KEY-get`` (source 970)."""
+    if len(words) < 2:
+        return INVALID
+    key, name = words[0].lower(), words[1]
+    agent = center.agents.get(name)
+    if agent is None:
+        return "-ERR Agent not found!\n"
+    if key not in ("status", "state", "uuid"):
+        return "-ERR Invalid Agent Update KEY!\n"
+    value = str(getattr(agent, key))
+    header = "CC-Agent-UUID" if key == "uuid" else f"CC-Agent-{key.capitalize()}"
+    center.fire([("CC-Agent", name), ("CC-Action", f"agent-{key}-get"), (header, value)], "agent-get")
+    return value
+
+
+def _agent_set(center: Callcenter, words: list[str]) -> str:
+    if len(words) < 3:
+        return INVALID
+    key, name, value = words[0].lower(), words[1], words[2]
+    agent = center.agents.get(name)
+    if agent is None:
+        return "-ERR Agent not found!\n"
+    if key == "status":
+        if value not in STATUSES:
+            return "-ERR Invalid Agent Status!\n"
+        center.set_status(agent, value)
+    elif key == "state":
+        if value not in STATES:
+            return "-ERR Invalid Agent State!\n"
+        center.set_state(agent, value)
+    elif key == "contact":
+        agent.contact = value
+        changed = [("CC-Agent", name), ("CC-Action", "agent-contact-change"), ("CC-Agent-Contact", value)]
+        center.fire(changed, "agent-contact-change")
+    elif key == "uuid":
+        agent.uuid = value
+    elif key in NUMBERS:
+        setattr(agent, key, int(value) if value.lstrip("-").isdigit() else 0)
+    else:
+        return "-ERR Invalid Agent Update KEY!\n"
+    return OK
+
+
+# Tiers ----------------------------------------------------------------------------------------------------
+
+
+def _tier_row(tier: Tier) -> list[object]:
+    return [tier.queue, tier.agent, tier.state, tier.level, tier.position]
+
+
+def _find_tier(center: Callcenter, queue: str, agent: str) -> Tier | None:
+    return next((tier for tier in center.tiers if (tier.queue, tier.agent) == (queue, agent)), None)
+
+
+def _tier_list(center: Callcenter, _words: list[str]) -> str:
+    return _list(
+        TIER_COLUMNS,
+        [_tier_row(tier) for tier in sorted(center.tiers, key=lambda one: (one.level, one.position))],
+    )
+
+
+def _tier_add(center: Callcenter, words: list[str]) -> str:
+    if len(words) < 2:
+        return INVALID
+    queue, agent = words[:2]
+    level, position = ([int(word) if word.isdigit() else 1 for word in words[2:4]] + [1, 1])[:2]
+    if queue not in center.queues:
+        return "-ERR Queue not found!\n"
+    if agent not in center.agents:
+        return "-ERR Agent not found!\n"
+    if _find_tier(center, queue, agent):
+        return "-ERR Tier already exist!\n"
+    center.tiers.append(Tier(queue, agent, "Ready", level, position))
+    return OK
+
+
+def _tier_del(center: Callcenter, words: list[str]) -> str:
+    """Says +OK for a tier that is not there."""
+    if len(words) < 2:
+        return INVALID
+    center.tiers = [tier for tier in center.tiers if [tier.queue, tier.agent] != words[:2]]
+    return OK
+
+
+def _tier_set(center: Callcenter, words: list[str]) -> str:
+    if len(words) < 4:
+        return INVALID
+    key, queue, agent, value = words[0].lower(), words[1], words[2], words[3]
+    tier = _find_tier(center, queue, agent)
+    if tier is None:
+        return "-ERR Agent not found!\n"
+    if key == "state":
+        if value not in TIER_STATES:
+            return "-ERR Invalid Tier State!\n"
+        tier.state = value
+    elif key in ("level", "position"):
+        setattr(tier, key, int(value) if value.isdigit() else 0)
+    else:
+        return "-ERR Invalid Tier Update KEY!\n"
+    return OK
+
+
+# Queues ---------------------------------------------------------------------------------------------------
+
+
+def _queue_row(queue: Queue) -> list[object]:
+    options = queue.options
+    return [
+        *(options.name, options.strategy, options.moh_sound, "system", "false", 0, "false", "true"),
+        *(
+            options.discard_abandoned_after,
+            "false",
+            options.max_wait_time,
+            options.max_wait_time_with_no_agent,
+            5,
+            "",
+        ),
+        *(queue.calls_answered, queue.calls_abandoned, 0, "true", "On Break"),
+    ]
+
+
+def _member_row(center: Callcenter, member: Member) -> list[object]:
+    return [
+        *(member.queue, "single_box", member.uuid, member.session_uuid, member.cid_number, member.cid_name),
+        *(member.system_epoch, member.joined_epoch, 0, member.bridge_epoch, member.abandoned_epoch),
+        *(member.base_score, 0, member.serving_agent, member.serving_system, member.state),
+        member.score(center.now()),
+    ]
+
+
+def _agents_of(center: Callcenter, words: list[str]) -> list[Agent]:
+    queue, status, state = ([*words, "", "", ""])[:3]
+    names = [tier.agent for tier in center.tiers if tier.queue == queue]
+    agents = [center.agents[name] for name in names if name in center.agents]
+    return [
+        one for one in agents if (not status or one.status == status) and (not state or one.state == state)
+    ]
+
+
+def _members_of(center: Callcenter, words: list[str]) -> list[Member]:
+    members = [member for member in center.members if not words or member.queue == words[0]]
+    return sorted(members, key=lambda member: -member.score(center.now()))
+
+
+def _tiers_of(center: Callcenter, words: list[str]) -> list[Tier]:
+    return [tier for tier in center.tiers if words and tier.queue == words[0]]
+
+
+def _queue_list(center: Callcenter, words: list[str]) -> str:
+    what, rest = (words[0].lower(), words[1:]) if words else ("", [])
+    if not what:
+        return (
+            QUEUE_COLUMNS
+            + "\n"
+            + _list("", [_queue_row(queue) for queue in center.queues.values()]).lstrip("\n")
+        )
+    if what == "agents":
+        return _list(AGENT_COLUMNS, [_agent_row(agent) for agent in _agents_of(center, rest)])
+    if what == "members":
+        return _list(MEMBER_COLUMNS, [_member_row(center, member) for member in _members_of(center, rest)])
+    if what == "tiers":
+        return _list(TIER_COLUMNS, [_tier_row(tier) for tier in _tiers_of(center, rest)])
+    return INVALID
+
+
+def _queue_count(center: Callcenter, words: list[str]) -> str:
+    """Of an unknown queue too: 0."""
+    if not words:
+        return f"{len(center.queues)}\n"
+    what, rest = words[0].lower(), words[1:]
+    if what == "agents":
+        return f"{len(_agents_of(center, rest))}\n"
+    if what == "members":
+        return f"{len(_members_of(center, rest))}\n"
+    if what == "tiers":
+        return f"{len(_tiers_of(center, rest))}\n"
+    return INVALID
+
+
+def _queue_load(center: Callcenter, words: list[str]) -> str:
+    if not words:
+        return INVALID
+    return OK if words[0] in center.queues else "-ERR Invalid Queue not found!\n"
+
+
+COMMANDS: dict[tuple[str, str], Callable[[Callcenter, list[str]], str]] = {
+    ("agent", "add"): _agent_add,
+    ("agent", "del"): _agent_del,
+    ("agent", "get"): _agent_get,
+    ("agent", "list"): _agent_list,
+    ("agent", "set"): _agent_set,
+    ("tier", "add"): _tier_add,
+    ("tier", "del"): _tier_del,
+    ("tier", "list"): _tier_list,
+    ("tier", "set"): _tier_set,
+    ("queue", "count"): _queue_count,
+    ("queue", "list"): _queue_list,
+    ("queue", "load"): _queue_load,
+    ("queue", "reload"): _queue_load,
+}
