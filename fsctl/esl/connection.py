@@ -21,12 +21,11 @@ from greenswitch.esl import InboundESL
 
 from fsctl.errors import AuthRefused, CommandRefused, CommandTimeout, LinkLost, ProtocolError
 from fsctl.esl import encode
+from fsctl.esl.lanes import SLICE_S, YIELD_S
 from fsctl.esl.messages import Event, Message, Parser
 
 log = logging.getLogger(__name__)
 
-SLICE_S = 0.005
-"""Longest time that the reader keeps the hub for itself."""
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 10.0
 READ_BYTES = 256 * 1024
@@ -140,8 +139,7 @@ class Connection(InboundESL):  # type: ignore[misc]
                 while (message := parser.next_message()) is not None:
                     self.handle_event(message)
                     if time.monotonic() - since > SLICE_S:
-                        # A timer, not sleep(0): callbacks run before timers, and timers must run too.
-                        gevent.sleep(1e-6)
+                        gevent.sleep(YIELD_S)
                         since = time.monotonic()
         except ProtocolError as error:
             log.error("FreeSWITCH at %s:%s: %s; reconnecting", self.host, self.port, error)

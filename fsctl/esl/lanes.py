@@ -1,6 +1,7 @@
 """Per-call order without one slow call delaying another: a fixed number of queues, a call always in one."""
 
 import logging
+import time
 import zlib
 from collections.abc import Callable
 
@@ -12,6 +13,10 @@ from fsctl.call.events import CallEvent
 log = logging.getLogger(__name__)
 
 LANES = 16
+SLICE_S = 0.005
+"""Longest time that a greenlet of the link keeps the hub for itself."""
+YIELD_S = 1e-6
+"""A timer, not 0: callbacks run before timers, and timers must run too."""
 
 
 class Lanes:
@@ -36,8 +41,13 @@ class Lanes:
         gevent.killall(self._greenlets)
 
     def _run(self, queue: Queue) -> None:
+        since = time.monotonic()
         while True:
             event: CallEvent = queue.get()
+            if time.monotonic() - since > SLICE_S:
+                # A handler that never waits would keep the hub as long as there are events.
+                gevent.sleep(YIELD_S)
+                since = time.monotonic()
             try:
                 self._handler(event)
             except Exception:

@@ -51,15 +51,21 @@ class Fields:
 
     def get_all(self, name: str) -> Iterator[str]:
         """Every value with this name, in order of arrival."""
-        if self._folded is None:
-            self._folded = self._block.lower()
-        needle = b"\n" + name.lower().encode() + b":"
-        start = self._folded.find(needle)
+        needle = b"\n" + name.encode() + b":"
+        block = self._block
+        start = block.find(needle)
+        if start < 0:
+            # Not in this case: a sender's own spelling, or not there at all.
+            needle = needle.lower()
+            if self._folded is None:
+                self._folded = self._block.lower()
+            block = self._folded
+            start = block.find(needle)
         while start >= 0:
             begin = start + len(needle)
             end = self._block.find(b"\n", begin)
             yield _decode(self._block[begin : end if end >= 0 else len(self._block)])
-            start = self._folded.find(needle, begin)
+            start = block.find(needle, begin)
 
     def items(self) -> Iterator[tuple[str, str]]:
         """All headers in order, duplicates kept.
@@ -82,8 +88,9 @@ class Fields:
 class JsonFields:
     """The same for an event that came as JSON: values are exact there, and names may be doubled.
 
-    A name is looked for as ``"name":`` after a comma or the opening brace. Text of strangers cannot forge
-    one: a quote inside a value has a backslash before it.
+    A name is looked for as ``"name":`` after a comma or the opening brace, as FreeSWITCH prints it without
+    blanks (switch_event_serialize_json, cJSON_PrintUnformatted). Text of strangers cannot forge one: a quote
+    inside a value has a backslash before it.
     """
 
     __slots__ = ("_body", "_folded")
@@ -106,12 +113,20 @@ class JsonFields:
             ProtocolError: what stands behind the name is not a JSON string; arrays (pushed variables) come
                 as their JSON text.
         """
-        if self._folded is None:
-            self._folded = self._body.lower()
-        for match in re.finditer(
-            rb'[,{]\s*"' + re.escape(name.lower().encode()) + rb'"\s*:\s*', self._folded
-        ):
-            yield self._value(match.end())
+        needle = b'"' + name.encode() + b'":'
+        body = self._body
+        start = body.find(needle)
+        if start < 0:
+            needle = needle.lower()
+            if self._folded is None:
+                self._folded = self._body.lower()
+            body = self._folded
+            start = body.find(needle)
+        while start >= 0:
+            begin = start + len(needle)
+            if self._body[start - 1 : start] in (b",", b"{"):
+                yield self._value(begin)
+            start = body.find(needle, begin)
 
     def items(self) -> Iterator[tuple[str, str]]:
         """All pairs in order, duplicates kept. Raises ProtocolError when the body is not JSON."""
@@ -122,19 +137,20 @@ class JsonFields:
         return ((str(key), value if isinstance(value, str) else json.dumps(value)) for key, value in pairs)
 
     def _value(self, begin: int) -> str:
-        if self._body[begin : begin + 1] != b'"':
-            end = self._body.find(b"]", begin)
-            return self._body[begin : end + 1].decode("utf-8", "replace")
-        found = _JSON_STRING.match(self._body, begin)
+        body = self._body
+        if body[begin : begin + 1] != b'"':
+            end = body.find(b"]", begin)
+            return body[begin : end + 1].decode("utf-8", "replace")
+        end = body.find(b'"', begin + 1)
+        if body.find(b"\\", begin, end) < 0 <= end:
+            return body[begin + 1 : end].decode("utf-8", "replace")
+        found = _JSON_STRING.match(body, begin)
         if found is None:
-            raise ProtocolError(f"a JSON string without end: {self._body[begin : begin + 80]!r}")
-        raw = found.group()
-        if b"\\" not in raw:
-            return raw[1:-1].decode("utf-8", "replace")
+            raise ProtocolError(f"a JSON string without end: {body[begin : begin + 80]!r}")
         try:
-            return str(json.loads(raw.decode("utf-8", "replace"), strict=False))
+            return str(json.loads(found.group().decode("utf-8", "replace"), strict=False))
         except ValueError as error:
-            raise ProtocolError(f"a JSON string that is none: {raw[:80]!r}") from error
+            raise ProtocolError(f"a JSON string that is none: {found.group()[:80]!r}") from error
 
 
 class Event:
