@@ -37,6 +37,12 @@ def main(arguments: Sequence[str]) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        logging.debug("the error in full", exc_info=True)
+        print(
+            f"fsctl: {escape(str(error.strerror or error))}: {escape(str(error.filename))}", file=sys.stderr
+        )
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@
     │   ├── LinkLost           the connection is gone; the command may or may not have run
     │   ├── CommandTimeout     no reply within the deadline
     │   ├── CommandRefused     FreeSWITCH said -ERR
-    │   ├── AuthRefused        wrong password or an ACL; a person must act, the link still tries again
+    │   ├── AuthRefused        wrong password or an ACL; exit 2 if we never got in, else the link tries again
     │   └── Unencodable        text that cannot stand in an ESL command at all
     ├── AudioError             a recording that cannot be read as the WAV FreeSWITCH writes
     └── ModelError             speech model missing, damaged or not to be had
@@ -67,6 +67,8 @@ class CommandRefused(LinkError):
 
 class AuthRefused(LinkError):
     """FreeSWITCH does not let us in."""
+
+    exit_code = 2
 
 
 class Unencodable(LinkError):

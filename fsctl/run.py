@@ -7,6 +7,7 @@ simulated one is started, with sample calls over threads that hold chat messages
 
 import contextlib
 import ctypes
+import fcntl
 import logging
 import os
 import secrets
@@ -29,7 +30,7 @@ from fsctl.errors import DatabaseDown, FsctlError
 from fsctl.store import migrate
 from fsctl.store.db import Database, Wakeup
 from fsctl.story import Story, tell
-from fsctl.terminal import Printer
+from fsctl.terminal import Printer, escape
 from fsctl.transcribe import models
 
 log = logging.getLogger(__name__)
@@ -59,9 +60,10 @@ class Process:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **self.environment},
+                # Ctrl-C is for us alone; we end the children, in order.
+                process_group=0,
                 preexec_fn=_die_with_parent,
             )
-        self.log_file.with_suffix(".pid").write_text(str(self.child.pid))
 
     def last_words(self) -> str:
         """The end of its log, for a message."""
@@ -84,7 +86,7 @@ class Supervisor:
         """Start a process and look after it."""
         process.start()
         self._processes.append(process)
-        self._greenlets.append(gevent.spawn(self._attend, process))
+        self._greenlets += [gevent.spawn(self._attend, process), gevent.spawn(self._listen, process)]
 
     def stop(self) -> None:
         """End them all, the last started first."""
@@ -101,7 +103,6 @@ class Supervisor:
                 if process.child.poll() is None:
                     process.child.kill()
                     process.child.wait()
-            process.log_file.with_suffix(".pid").unlink(missing_ok=True)
 
     def _attend(self, process: Process) -> None:
         backoff = Backoff(first_s=0.3, most_s=30.0)
@@ -123,6 +124,22 @@ class Supervisor:
             gevent.sleep(backoff.next_s())
             process.start()
 
+    def _listen(self, process: Process) -> None:
+        """Show what a process warns of, each sentence once in a row; all the rest is for its log."""
+        last = ""
+        with process.log_file.open("rb") as lines:
+            lines.seek(0, os.SEEK_END)
+            while True:
+                line = lines.readline().decode(errors="replace").rstrip()
+                if not line:
+                    gevent.sleep(0.3)
+                    continue
+                level, _, rest = line[24:].partition(" ")
+                text = rest.partition(": ")[2]
+                if level in ("WARNING", "ERROR") and text != last:
+                    last = text
+                    self._printer.line(self._printer.style(f"{process.name}: {escape(text)}", "yellow"))
+
 
 def main(config: Config, *, once: bool, speed: float) -> int:
     """Run until Ctrl-C, or with ``once`` until the sample calls stand in their threads.
@@ -139,7 +156,7 @@ def main(config: Config, *, once: bool, speed: float) -> int:
             "--once ends with the sample calls, and there are none: a real FreeSWITCH is configured"
         )
     config.data_dir.mkdir(parents=True, exist_ok=True)
-    with _postgres(config, printer) as dsn:
+    with _alone(config.data_dir), _postgres(config, printer) as dsn:
         _prepare(config, dsn, printer)
         supervisor = Supervisor(printer)
         opened = Database(dsn, process="run", size=2)
@@ -162,6 +179,19 @@ def main(config: Config, *, once: bool, speed: float) -> int:
             printer.line("stopping")
             supervisor.stop()
             opened.close()
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two of us on one folder would each take the other's calls for lost."""
+    with (folder / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FsctlError(
+                f"another `fsctl run` works in {folder}; stop it, or set FSCTL_DATA_DIR"
+            ) from error
+        yield
 
 
 @contextlib.contextmanager

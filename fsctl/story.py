@@ -72,6 +72,8 @@ def _detail(row: Row) -> str:
     match row["kind"]:
         case "call_offered":
             return f"to {escape(data.get('to_number', ''))}"
+        case "contact_found":
+            return f"thread {data.get('thread_id', '')}"
         case "member_joined":
             return escape(data.get("queue", ""))
         case "agent_offered" | "agent_bridged":

@@ -130,7 +130,11 @@ class Link:
             standing += [uuid] if facts else []
             for fact in facts:
                 self.listener.on_event(fact)
-        self.listener.on_resync(self.origin.node, standing)
+        # A call that we have heard of since is not lost: what we heard says how it stands, or how it ended.
+        heard = dict.fromkeys(event.uuid for event in self._held or [])
+        self.listener.on_resync(
+            self.origin.node, [*standing, *(uuid for uuid in heard if uuid not in standing)]
+        )
         held, self._held = self._held or [], None
         for event in held:
             self.listener.on_event(event)
