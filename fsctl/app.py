@@ -134,14 +134,14 @@ def transcribe(config: Config) -> int:
     from fsctl.transcribe.worker import Worker
 
     settings = config.transcribe
-    folder = models.locate(settings.model, config.model_dir)
+    folder = models.locate(settings.model, config.models)
     options = engine.EngineOptions(
         model_dir=folder,
         languages=settings.languages,
         device=settings.device,
         threads=settings.threads or max(1, (os.cpu_count() or 2) - 1),
     )
-    loaded = engine.load("whisper", options)
+    loaded = engine.load(settings.engine, options)
     log.info("model %s is loaded", loaded.name)
     await_database(config)
     with database(config, "transcribe") as opened:

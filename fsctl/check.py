@@ -112,7 +112,7 @@ def _model(settings: Config) -> Iterator[Finding]:
     from fsctl.transcribe import models
 
     yield Finding(
-        True, "model", f"{models.locate(settings.transcribe.model, settings.model_dir)}: as it should be"
+        True, "model", f"{models.locate(settings.transcribe.model, settings.models)}: as it should be"
     )
 
 

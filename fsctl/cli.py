@@ -193,15 +193,15 @@ def _models(options: argparse.Namespace) -> int:
     settings = _load(options)
     if options.action == "list":
         for name, source in models.SOURCES.items():
-            here = "here" if (settings.model_dir / name).is_dir() else "not here"
+            here = "here" if (settings.models / name).is_dir() else "not here"
             print(f"{name:10} {here:9} {source.languages}")
         return 0
     name = options.name or settings.transcribe.model
     if options.action == "verify":
-        print(f"{models.locate(name, settings.model_dir)}: as it should be")
+        print(f"{models.locate(name, settings.models)}: as it should be")
         return 0
     printer = Printer(sys.stderr)
-    folder = models.fetch(name, settings.model_dir, printer.bar)
+    folder = models.fetch(name, settings.models, printer.bar)
     printer.end_bar()
     print(folder)
     return 0

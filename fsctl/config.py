@@ -58,6 +58,7 @@ class Media:
 class Transcribe:
     """How utterances become text."""
 
+    engine: str = "whisper"
     model: str = "base"
     """A name (``base``, ``tiny.en``, ...) or a folder with a model of faster-whisper."""
     languages: tuple[str, ...] = ("en", "es", "pt", "hi")
@@ -77,6 +78,7 @@ class Config:
     data_dir: Path = Path(".fsctl")
     database_url: str = field(default="", repr=False)
     postgres_bin: Path | None = None
+    model_dir: Path | None = None
     lab: bool = False
     default_queue: str = "support@fsctl"
     nodes: tuple[Node, ...] = ()
@@ -90,11 +92,9 @@ class Config:
         return Policy(default_queue=self.default_queue, numbers=self.numbers)
 
     @property
-    def model_dir(self) -> Path:
-        """Where fetched models are kept: beside other data, or where FSCTL_MODEL_DIR says."""
-        return self._model_dir or self.data_dir / "models"
-
-    _model_dir: Path | None = None
+    def models(self) -> Path:
+        """The folder of speech models."""
+        return self.model_dir or self.data_dir / "models"
 
     def node(self, name: str) -> Node:
         """The node with this name. Raises ConfigError when there is none."""
@@ -139,7 +139,7 @@ def _override(config: Config, environment: Environment) -> Config:
     if value := environment.get("FSCTL_DATABASE_URL"):
         changes["database_url"] = value
     if value := environment.get("FSCTL_MODEL_DIR"):
-        changes["_model_dir"] = Path(value)
+        changes["model_dir"] = Path(value)
     if value := environment.get("FSCTL_MODEL"):
         changes["transcribe"] = dataclasses.replace(config.transcribe, model=value)
     return dataclasses.replace(config, **changes)
@@ -161,9 +161,7 @@ class _Reader:
         transcribe = self._fill(Transcribe, self._take(rest, "transcribe", dict, {}), "transcribe")
         if not 0 <= media.vad_mode <= 3:
             raise self._error("media.vad_mode", "0, 1, 2 or 3", media.vad_mode)
-        top = self._fill(
-            Config, rest, "", skip={"source", "nodes", "numbers", "media", "transcribe", "_model_dir"}
-        )
+        top = self._fill(Config, rest, "", skip={"source", "nodes", "numbers", "media", "transcribe"})
         found = tuple(self._node(node, f"node[{i}]", top.lab, folder) for i, node in enumerate(nodes))
         names = [node.name for node in found]
         if len(set(names)) < len(names):
@@ -172,6 +170,7 @@ class _Reader:
             top,
             source=self._source,
             data_dir=folder / top.data_dir,
+            model_dir=folder / top.model_dir if top.model_dir else None,
             nodes=found,
             numbers={
                 self._digits(key): self._fill(Number, value, f"number.{key}")

@@ -3,12 +3,12 @@
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fsctl.call.events import Alias
-from fsctl.config import Config
+from fsctl.config import Config, Media, Transcribe
 from fsctl.crm import as_text
 from fsctl.sim.samples import Sample, load_samples
 from fsctl.store.db import Database
@@ -91,20 +91,23 @@ def write_config(path: Path, config: Config, address: str, spool: Path) -> Path:
     numbers = "\n".join(
         f"[number.{number}]\nlanguage = {_toml(lang)}\n" for number, lang in languages.items()
     )
-    transcribe = config.transcribe
     path.write_text(
         "# Written by `fsctl run` for the simulated FreeSWITCH; written again at the next start.\n"
         f"[[node]]\nname = {_toml(NODE)}\nhost = {_toml(host)}\nport = {port}\n"
         f'password_env = "FSCTL_ESL_PASSWORD"\nspool = {_toml(str(spool))}\n\n'
-        f"{numbers}\n[transcribe]\nmodel = {_toml(transcribe.model)}\n"
-        f"languages = {json.dumps(list(transcribe.languages))}\nthreads = {transcribe.threads}\n"
+        f"{numbers}\n{_table('media', config.media)}\n{_table('transcribe', config.transcribe)}"
     )
     return path
 
 
-def _toml(text: str) -> str:
-    """A TOML basic string; JSON's escapes are a subset of its."""
-    return json.dumps(text, ensure_ascii=False)
+def _table(name: str, settings: Media | Transcribe) -> str:
+    pairs = (f"{key} = {_toml(value)}\n" for key, value in asdict(settings).items())
+    return f"[{name}]\n{''.join(pairs)}"
+
+
+def _toml(value: object) -> str:
+    """A TOML value: JSON writes strings, numbers, truths and lists as TOML does."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _chat(threads: Threads, sample: Sample, now: datetime) -> int:

@@ -217,16 +217,20 @@ def _prepare(config: Config, dsn: str, printer: Printer) -> None:
     name = config.transcribe.model
     if os.sep not in name:
         printer.line(f"model      {name}")
-        models.fetch(name, config.model_dir, printer.bar)
+        models.fetch(name, config.models, printer.bar)
         printer.end_bar()
-    models.locate(name, config.model_dir)
+    models.locate(name, config.models)
 
 
 def _processes(config: Config, dsn: str, speed: float, *, with_samples: bool) -> Iterator[Process]:
     logs = config.data_dir / "log"
     logs.mkdir(exist_ok=True)
     settings = ["--config", config.source] if config.source.endswith(".toml") else []
-    environment = {"FSCTL_DATABASE_URL": dsn, "FSCTL_DATA_DIR": str(config.data_dir.absolute())}
+    environment = {
+        "FSCTL_DATABASE_URL": dsn,
+        "FSCTL_DATA_DIR": str(config.data_dir.absolute()),
+        "FSCTL_MODEL_DIR": str(config.models.absolute()),
+    }
     if with_samples:
         spool = config.data_dir / "spool"
         spool.mkdir(exist_ok=True)

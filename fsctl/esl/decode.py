@@ -268,7 +268,7 @@ def _wacid(event: Event) -> str | None:
     if not wacid:
         prefix, _, rest = (event.get("variable_sip_call_id") or "").partition(":")
         wacid = rest if prefix == "outgoing" else None
-    return wacid.rstrip("=")[:MAX_TEXT] if wacid else None
+    return wacid.replace("\x00", "").rstrip("=")[:MAX_TEXT] if wacid else None
 
 
 def _encryption(event: Event) -> str | None:

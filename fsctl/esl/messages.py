@@ -148,7 +148,9 @@ class JsonFields:
         if found is None:
             raise ProtocolError(f"a JSON string without end: {body[begin : begin + 80]!r}")
         try:
-            return str(json.loads(found.group().decode("utf-8", "replace"), strict=False))
+            text = str(json.loads(found.group().decode("utf-8", "replace"), strict=False))
+            # Half a surrogate pair is legal JSON and no text: nobody could store or print it.
+            return text.encode("utf-8", "replace").decode()
         except ValueError as error:
             raise ProtocolError(f"a JSON string that is none: {found.group()[:80]!r}") from error
 

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fsctl.errors import ModelError
+
 Waveform = npt.NDArray[np.float32]
 """Mono, 16 kHz, -1 to 1."""
 
@@ -69,6 +71,12 @@ ENGINES: Mapping[str, str] = {"whisper": "fsctl.transcribe.whisper"}
 
 
 def load(name: str, options: EngineOptions) -> Engine:
-    """Load a recogniser; raises ModelError when its weights are not there."""
+    """Load a recogniser.
+
+    Raises:
+        ModelError: there is none of this name, or its weights are not there.
+    """
+    if name not in ENGINES:
+        raise ModelError(f"no recogniser is called {name!r} (there is: {', '.join(ENGINES)})")
     loader: Callable[[EngineOptions], Engine] = importlib.import_module(ENGINES[name]).load
     return loader(options)

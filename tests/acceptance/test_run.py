@@ -28,9 +28,7 @@ def environment(model_dir: Path) -> Iterator[dict[str, str]]:
         Embedded(folder / "data" / "postgres").stop()
 
 
-def start(
-    environment: dict[str, str], *arguments: str, cwd: Path | None = None
-) -> "subprocess.Popen[str]":
+def start(environment: dict[str, str], *arguments: str, cwd: Path | None = None) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "fsctl", "run", *arguments],
         env=environment,

@@ -81,7 +81,7 @@ def test_the_environment_wins(tmp_path: Path) -> None:
     environment = {"FSCTL_DATA_DIR": "/d", "FSCTL_DATABASE_URL": "host=y", "FSCTL_MODEL": "tiny.en"}
     loaded = load(tmp_path, 'database_url = "host=x"', environment)
     assert (loaded.data_dir, loaded.database_url) == (Path("/d"), "host=y")
-    assert (loaded.transcribe.model, loaded.model_dir) == ("tiny.en", Path("/d/models"))
+    assert (loaded.transcribe.model, loaded.models) == ("tiny.en", Path("/d/models"))
 
 
 def test_numbers_are_known_by_their_digits(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_the_example_documents_every_setting_with_its_default() -> None:
         (config.Media, example["media"]),
         (config.Transcribe, example["transcribe"]),
     ):
-        internal = {"source", "nodes", "numbers", "media", "transcribe", "_model_dir", "password"}
+        internal = {"source", "nodes", "numbers", "media", "transcribe", "password"}
         for field in dataclasses.fields(kind):
             assert field.name in internal or field.name in table or f"# {field.name} =" in text, field.name
     assert loaded.media == config.Media()

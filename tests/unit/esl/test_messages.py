@@ -164,6 +164,13 @@ def test_a_strangers_json_cannot_forge_a_name() -> None:
         assert event.get("caller-id-name") == event.get("Last") == text
 
 
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    body = b'{"Name":"a\\ud800b","Whole":"\\ud83d\\ude00"}'
+    event = Message(messages.Fields(b"Content-Type: text/event-json"), body).event()
+    assert event.get("Name") == "a?b"
+    assert event.get("Whole") == "\U0001f600"
+
+
 def test_json_that_breaks_off_in_a_value_is_refused() -> None:
     for body in (b'{"A":"x}', b'{"A":"\\u12"}', b'{"A":"x\\"}'):
         event = Message(messages.Fields(b"Content-Type: text/event-json"), body).event
