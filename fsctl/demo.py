@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -146,5 +147,5 @@ def _compare(printer: Printer, name: str, leg: str, said: str, heard: str) -> No
         f"\n  {name}, {leg}: word error rate {errors.rate:.1%} of {errors.words} words "
         f"({errors.substitutions} wrong, {errors.deletions} missed, {errors.insertions} added)"
     )
-    printer.line(f"    said:  {said}")
-    printer.line(f"    heard: {heard or '(nothing)'}")
+    for title, words in (("said:  ", said), ("heard: ", heard or "(nothing)")):
+        printer.line(textwrap.fill(words, 108, initial_indent=f"    {title}", subsequent_indent=" " * 11))
