@@ -1,0 +1,197 @@
+"""After a gap: what stands is told as if it had just happened."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+
+import gevent
+import pytest
+from gevent.event import Event as Flag
+
+from fsctl.call import events
+from fsctl.call.events import CallEvent
+from fsctl.esl import decode
+from fsctl.esl.link import Address, Link
+from fsctl.sim import CallPlan, Ring
+from tests.contract.switches import (
+    ORIGIN,
+    PATIENCE_S,
+    SwitchUnderTest,
+    Watch,
+    commands,
+    dump,
+    kinds,
+    new_wacid,
+)
+from tests.fix_proxy import Proxy
+
+SNAPSHOT = ["CallOffered", "CallAnswered", "MemberJoined", "AgentBridged", "LegsBridged"]
+
+
+class Ear:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.facts: list[CallEvent] = []
+        self.resyncs: list[list[str]] = []
+        self._news = Flag()
+
+    def on_event(self, event: CallEvent) -> None:
+        self.facts.append(event)
+        self._news.set()
+
+    def on_resync(self, _node: str, standing: Iterable[str]) -> None:
+        self.resyncs.append(list(standing))
+        self._news.set()
+
+    def until(self, done: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        with gevent.Timeout(PATIENCE_S, AssertionError(f"never: {kinds(self.facts)} {self.resyncs}")):
+            while not done():
+                self._news.clear()
+                self._news.wait(0.5)
+
+
+@pytest.fixture
+def talking(switch: SwitchUnderTest, watch: Watch) -> events.CallOffered:
+    """A call that is bridged and stays so."""
+    headers = (("x-wa-meta-wacid", new_wacid()),)
+    plan = CallPlan(headers=headers, rings=(Ring("answer", 0.5),), hangs_up="nobody")
+    switch.place_call(plan)
+    call = watch.offered(plan)
+    watch.fact(events.LegsBridged, call.uuid)
+    return call
+
+
+@pytest.fixture
+def between(switch: SwitchUnderTest, proxy: Callable[[tuple[str, int]], Proxy]) -> Proxy:
+    """A proxy before the switch."""
+    return proxy((switch.address.host, switch.address.port))
+
+
+@pytest.fixture
+def link(switch: SwitchUnderTest, between: Proxy) -> Iterator[Link]:
+    """A link through the proxy, not started, with an Ear to listen to it."""
+    one = Link(Address("127.0.0.1", between.port, switch.address.password), ORIGIN)
+    one.listener = Ear()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def linked(link: Link) -> tuple[Link, Ear]:
+    """The same, up."""
+    link.start()
+    assert link.ready.wait(PATIENCE_S)
+    assert isinstance(link.listener, Ear)
+    return link, link.listener
+
+
+def test_the_dump_of_a_bridged_call_tells_what_was_told_live(
+    watch: Watch, talking: events.CallOffered
+) -> None:
+    told = list(decode.snapshot(dump(watch.connection, talking.uuid), ORIGIN))
+    assert kinds(told) == SNAPSHOT
+    live = {type(fact): fact for fact in watch.of(talking.uuid)}
+    offered, answered, joined, agent, legs = told
+    assert offered == talking
+    assert answered == live[events.CallAnswered]
+    assert legs == live[events.LegsBridged]
+    assert _nearly(joined, live[events.MemberJoined])
+    assert _nearly(agent, live[events.AgentBridged])
+
+
+def _nearly(told: CallEvent, live: CallEvent) -> bool:
+    """The same but for the time: mod_callcenter keeps whole seconds, and says "bridged" before it is."""
+    near = abs(told.at - live.at) <= timedelta(seconds=1)
+    return near and {**vars(told), "at": None} == {**vars(live), "at": None}
+
+
+def test_the_agents_leg_of_a_bridged_call_is_no_call_of_ours(
+    watch: Watch, talking: events.CallOffered
+) -> None:
+    agent = watch.fact(events.LegsBridged, talking.uuid).agent_uuid
+    assert list(decode.snapshot(dump(watch.connection, agent), ORIGIN)) == []
+
+
+def test_a_link_that_is_cut_in_mid_call_comes_back_and_tells_what_stands(
+    switch: SwitchUnderTest, talking: events.CallOffered, linked: tuple[Link, Ear], between: Proxy
+) -> None:
+    link, ear = linked
+    assert ear.resyncs == [[talking.uuid]]
+    ear.facts.clear()
+    between.cut()
+    ear.until(lambda: len(ear.resyncs) == 2)
+    assert link.ready.wait(PATIENCE_S)
+    assert ear.resyncs[1] == [talking.uuid]
+    assert kinds(ear.facts) == SNAPSHOT
+    with commands(switch) as run:
+        run(f"api uuid_kill {talking.uuid}")
+    ear.until(lambda: "MemberLeft" in kinds(ear.facts))
+    assert {"LegsUnbridged", "RecordingStopped", "LegHungUp caller", "LegHungUp agent"} <= set(
+        kinds(ear.facts)
+    )
+
+
+def test_a_call_that_ended_during_the_gap_does_not_stand(
+    switch: SwitchUnderTest,
+    watch: Watch,
+    talking: events.CallOffered,
+    linked: tuple[Link, Ear],
+    between: Proxy,
+) -> None:
+    _link, ear = linked
+    between.refuse()
+    with commands(switch) as run:
+        run(f"api uuid_kill {talking.uuid}")
+    watch.whole(talking.uuid)
+    between.accept()
+    ear.until(lambda: len(ear.resyncs) == 2)
+    assert ear.resyncs == [[talking.uuid], []]
+
+
+def test_a_call_that_waits_is_found_as_waiting(
+    switch: SwitchUnderTest, watch: Watch, linked: tuple[Link, Ear], between: Proxy
+) -> None:
+    _link, ear = linked
+    plan = CallPlan(headers=(("x-wa-meta-wacid", new_wacid()),), rings=(Ring("no_answer"),))
+    switch.place_call(plan)
+    uuid = watch.offered(plan).uuid
+    watch.fact(events.AgentOffered, uuid)
+    ear.until(lambda: "AgentOffered" in kinds(ear.facts))
+    ear.facts.clear()
+    between.cut()
+    ear.until(lambda: len(ear.resyncs) == 2)
+    assert kinds(ear.facts) == SNAPSHOT[:3]
+
+
+def test_a_call_that_began_a_moment_before_the_link_is_not_missed(
+    switch: SwitchUnderTest, watch: Watch, link: Link
+) -> None:
+    plan = CallPlan(headers=(("x-wa-meta-wacid", new_wacid()),), rings=(Ring("no_answer"),))
+    switch.place_call(plan)
+    call = watch.offered(plan)
+    link.start()
+    assert link.ready.wait(PATIENCE_S)
+    assert isinstance(link.listener, Ear)
+    assert link.listener.resyncs == [[call.uuid]]
+    assert link.listener.facts[0] == call
+
+
+def test_a_call_that_ends_while_the_link_comes_up_is_not_lost(
+    switch: SwitchUnderTest,
+    watch: Watch,
+    talking: events.CallOffered,
+    link: Link,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fsctl.esl.link.ROWS_LAG_S", 3.0)
+    link.start()
+    gevent.sleep(1.5)  # It has subscribed, and reads the rows only after this.
+    with commands(switch) as run:
+        run(f"api uuid_kill {talking.uuid} MANAGER_REQUEST")
+    watch.whole(talking.uuid)
+    assert link.ready.wait(PATIENCE_S)
+    assert isinstance(link.listener, Ear)
+    assert link.listener.resyncs == [[talking.uuid]]
+    ended = [fact for fact in link.listener.facts if kinds([fact]) == ["LegHungUp caller"]]
+    assert [fact.cause for fact in ended if isinstance(fact, events.LegHungUp)] == ["MANAGER_REQUEST"]
