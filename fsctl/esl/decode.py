@@ -128,6 +128,9 @@ def _unbridged(event: Event, _origin: Origin) -> CallEvent | None:
 
 
 def _hung_up(event: Event, _origin: Origin) -> CallEvent | None:
+    if not event.get("Caller-Context"):
+        # Refused before there was a call: a wrong digest hangs up a channel that was never created.
+        return None
     leg_uuid = _uuid(event)
     # An agent's leg names the caller's in its own words until the bridge, and by Channel-Call-UUID after it.
     caller_uuid = event.get("variable_cc_member_session_uuid")

@@ -189,16 +189,26 @@ def _setvar(_switch: "Switch", channel: Channel, words: list[str]) -> str:
 
 
 def _setvar_multi(switch: "Switch", arguments: str) -> str:
-    """``UUID a=1;b=two``: the pairs may hold blanks, so they are not split on them."""
+    """``UUID a=1;b=two``: the pairs may hold blanks, so they are not split on them.
+
+    A value with ``${`` is not set, though the answer is +OK; blanks at the end of a value are dropped (both
+    seen on FreeSWITCH 1.11.2 by tests/contract).
+    """
+    usage = "-USAGE: <uuid> <var>=<value>;<var>=<value>...\n"
     uuid, _, pairs = arguments.partition(" ")
-    channel = switch.channels.get(uuid)
+    if not uuid:
+        return usage
     if not pairs:
-        return "-USAGE: <uuid> <var>=<value>;<var>=<value>...\n"
+        return "-ERR no reply\n"
+    channel = switch.channels.get(uuid)
     if channel is None:
-        return NO_CHANNEL
+        return NO_CHANNEL + usage
     for pair in filter(None, pairs.split(";")):
         name, _, value = pair.partition("=")
-        channel.set(name, value)
+        if not name:
+            return "-ERR No variable specified\n" + usage
+        if "${" not in value:
+            channel.set(name, value.rstrip())
     return "+OK\n"
 
 

@@ -37,13 +37,18 @@ class Offer:
         self.answered = 0
         self.tier_state = "Ready"
         self.bridged = False
+        self.no_answer = "ALLOTTED_TIMEOUT"
         self.on_demand = agent.status == "Available (On Demand)"
         member.offers += 1
 
     def run(self) -> None:
         """Greenlet: offer, ring, and then either the bridge or the failure."""
         self._say_offering()
-        variables, dial_string = sip.parse_contact(self.agent.contact)
+        variables, contact = sip.parse_contact(self.agent.contact)
+        dial_string, named = sip.resolve(contact)
+        # A user endpoint has a time-out of its own around the leg's (mod_dptools.c, user_outgoing_channel).
+        self.no_answer = "NO_ANSWER" if named else "ALLOTTED_TIMEOUT"
+        variables |= dict(named)
         if not dial_string.startswith("sofia/"):
             self._fail("CHAN_NOT_IMPLEMENTED")
             self._leave()
@@ -130,7 +135,7 @@ class Offer:
         if leg.hangup_cause:
             return
         if not acts:
-            leg.hangup("ALLOTTED_TIMEOUT")
+            leg.hangup(self.no_answer)
         elif self.ring.kind == "reject":
             leg.update(sip.received_busy())
             leg.hangup("USER_BUSY")

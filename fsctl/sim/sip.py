@@ -230,6 +230,20 @@ def parse_contact(contact: str) -> tuple[dict[str, str], str]:
     return variables, text
 
 
+def resolve(dial_string: str) -> tuple[str, Variables]:
+    """What a dial string rings, and what the directory adds to the leg.
+
+    ``user/agent1@fsctl`` is looked up in the directory: its dial-string gives the phone registered on
+    profile ``agents`` (freeswitch-conf/directory/agents.xml), and mod_dptools names the user on the leg.
+    """
+    if not dial_string.startswith("user/"):
+        return dial_string, []
+    address = dial_string.removeprefix("user/")
+    user, _, domain = address.partition("@")
+    named = [("presence_id", address), ("dialed_user", user), ("dialed_domain", domain)]
+    return f"sofia/agents/{user}@{SIP_IP}", named
+
+
 def outbound_variables(
     dial_string: str, uuid: str, session_id: int, leg: Variables, cid: tuple[str, str], rng: random.Random
 ) -> Variables:
