@@ -1,8 +1,8 @@
 """The loop: an event, one step, the store, the switch. No decisions here.
 
-Per call the events come in order, one at a time (``esl.lanes``). What a step asks of Postgres is done first
-and as one; only then is the switch told. When Postgres is away the call's lane waits for it: FreeSWITCH goes
-on by its dialplan, and nothing that happened is dropped.
+Per call the events come in order, one at a time (``esl.lanes``); calls do not wait for each other. What a step
+asks of Postgres is done first and as one; only then is the switch told. When Postgres is away the call's lane
+waits for it: FreeSWITCH goes on by its dialplan, and nothing that happened is dropped.
 """
 
 import logging
@@ -21,7 +21,6 @@ from fsctl.call.state import Call
 from fsctl.errors import DatabaseDown, LinkError
 from fsctl.esl import encode
 from fsctl.esl.connection import Reply
-from fsctl.esl.lanes import Lanes
 from fsctl.store.calls import Calls
 
 log = logging.getLogger(__name__)
@@ -41,28 +40,22 @@ class Controller:
         self._policy = policy
         self._request = request
         self._known: OrderedDict[str, Call | None] = OrderedDict()
-        self._lanes = Lanes(self._handle)
+
+    def knows(self, uuid: str) -> bool:
+        """Whether the call is one of ours already."""
+        return self._recall(uuid) is not None
+
+    def gone(self, node: str, standing: set[str]) -> Iterable[CallEvent]:
+        """Ends of the node's calls that are open and do not stand. Nobody saw why they ended."""
+        now = datetime.now(UTC)
+        return [
+            events.LegHungUp(uuid=call.uuid, at=now, leg="caller", leg_uuid=call.uuid, cause="LOST")
+            for call in self._patiently(lambda: self._calls.open_calls(node))
+            if call.uuid not in standing
+        ]
 
     def on_event(self, event: CallEvent) -> None:
-        """Take a fact; it is handled after those of its call that came before."""
-        self._lanes.put(event)
-
-    def on_resync(self, node: str, standing: Iterable[str]) -> None:
-        """End the calls of the node that are no longer there. Nobody saw why they ended."""
-        there = set(standing)
-        now = datetime.now(UTC)
-        for call in self._patiently(lambda: self._calls.open_calls(node)):
-            if call.uuid not in there:
-                gone = events.LegHungUp(
-                    uuid=call.uuid, at=now, leg="caller", leg_uuid=call.uuid, cause="LOST"
-                )
-                self._lanes.put(gone)
-
-    def stop(self) -> None:
-        """End; what was not handled is found again at the next resync."""
-        self._lanes.stop()
-
-    def _handle(self, event: CallEvent) -> None:
+        """Take a fact through its step; its answers follow before the call's next fact."""
         pending = [event]
         while pending:
             fact = pending.pop(0)

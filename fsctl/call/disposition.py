@@ -30,7 +30,7 @@ def judge(call: Call, reached: Phase, hangup_cause: str) -> tuple[Disposition, F
         reached: the phase it was in when the leg ended.
         hangup_cause: of the caller's leg.
     """
-    if call.bridged_at is not None:
+    if call.bridged_at is not None or reached is Phase.TALKING:
         return Disposition.ANSWERED, Fault.NETWORK if hangup_cause in NETWORK_CAUSES else Fault.NOBODY
     if call.member_cause in TIMEOUT_REASONS:
         return Disposition.TIMED_OUT, Fault.US

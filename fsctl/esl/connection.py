@@ -57,6 +57,11 @@ class Connection(InboundESL):  # type: ignore[misc]
         self._waiting: deque[AsyncResult] = deque()
         self._reader: gevent.Greenlet | None = None
 
+    @property
+    def in_flight(self) -> int:
+        """Commands that have no answer yet."""
+        return len(self._waiting)
+
     def connect(self) -> None:
         """Connect and log in.
 
@@ -107,8 +112,8 @@ class Connection(InboundESL):  # type: ignore[misc]
         return reply.text
 
     def send(self, data: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
-        """Write one command of one line and wait for its reply's text; see ``request``."""
-        encode.line(data)
+        """Write one command, with header lines if it has any, and wait for its reply's text; see ``request``."""
+        encode.command(data)
         result: AsyncResult = AsyncResult()
         with self._lock:
             if not self.connected:

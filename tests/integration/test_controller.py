@@ -43,7 +43,6 @@ class Served:
     def detach(self) -> None:
         """The controller is killed."""
         self.link.stop()
-        self.controller.stop()
 
     def until(self, uuid: str, wanted: Callable[[Call], bool], timeout_s: float = 15) -> Call:
         """Wait for the call's row to be so."""

