@@ -20,6 +20,7 @@ from fsctl.store.embedded import Embedded
 
 if TYPE_CHECKING:
     from fsctl.esl.link import Link
+    from fsctl.serving import Serving
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,8 @@ def database(config: Config, process: str) -> Iterator[Database]:
 
 
 def serve(config: Config) -> int:
-    """The controller: a link and a controller for each node, until a signal ends it."""
+    """The controllers: one for each node, active or standing by, until a signal ends them."""
+    import gevent
     from gevent.event import Event
 
     if not config.nodes:
@@ -77,16 +79,23 @@ def serve(config: Config) -> int:
     _on_signal(stop.set)
     await_database(config)
     with database(config, "serve") as opened:
-        links = [_link(config, node, opened) for node in config.nodes]
-        for link in links:
-            link.start()
+        served = [_serving(config, node, opened) for node in config.nodes]
+        greenlets = [gevent.spawn(one.run) for one in served]
         while not stop.wait(0.5):
-            refused = [link.refused for link in links if link.refused is not None]
-            if refused and len(refused) == len(links):
+            refused = [one.refused for one in served if one.refused is not None]
+            if len(refused) == len(served):
                 raise refused[0]
-        for link in links:
-            link.stop()
+        gevent.killall(greenlets)
     return 0
+
+
+def _serving(config: Config, node: Node, opened: Database) -> "Serving":
+    from fsctl.serving import Serving
+    from fsctl.store.links import Links, NodeLock
+
+    return Serving(
+        node.name, NodeLock(opened.dsn, node.name), Links(opened), lambda: _link(config, node, opened)
+    )
 
 
 def _link(config: Config, node: Node, opened: Database) -> "Link":

@@ -119,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
         "who", nargs="?", default="", help="thread id, number, user id or name of the contact"
     )
     thread.add_argument("--json", action="store_true", help="for programs")
+    link = add("link", _link, "show how the link to each FreeSWITCH is; 1 when a node has none that is ready")
+    link.add_argument("--json", action="store_true", help="for programs")
     check = add("check", _check, "say what is missing or wrong on this machine and in this config")
     check.add_argument("--json", action="store_true", help="for programs")
     models = add("models", _models, "list, fetch or verify speech models")
@@ -179,6 +181,19 @@ def _thread(options: argparse.Namespace) -> int:
     app.require_database(settings)
     with app.database(settings, "thread") as database:
         return app.show_threads(database, options.action, options.who, as_json=options.json)
+
+
+def _link(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import link
+    from fsctl.store.links import Links
+
+    settings = _load(options)
+    app.require_database(settings)
+    with app.database(settings, "link") as database:
+        reports = Links(database).all()
+    print(link.as_json(reports) if options.json else link.as_text(reports))
+    return 0 if link.is_well(reports) else 1
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -98,6 +98,8 @@ class Link:
         self.address = address
         self.origin = origin
         self.ready = Flag()
+        self.changed = Flag()
+        """Set for a moment whenever the state changes."""
         self.refused: AuthRefused | None = None
         """Set when FreeSWITCH does not let us in and never did: a person must act."""
         self.resyncs = self.gaps = self.restarts = self.repaired = 0
@@ -294,6 +296,8 @@ class Link:
     def _enter(self, state: State) -> None:
         if state != self._state:
             self._state, self._since = state, datetime.now(UTC)
+            self.changed.set()
+            self.changed.clear()
 
     # --- what comes --------------------------------------------------------------------------------------
 

@@ -106,6 +106,7 @@ LAYERS = {
     "fsctl.media": ("fsctl.config", "fsctl.errors", "fsctl.backoff", "fsctl.store", "fsctl.media"),
     "fsctl.transcribe": ("fsctl.errors", "fsctl.backoff", "fsctl.store", "fsctl.transcribe"),
     "fsctl.store": ("fsctl.call", "fsctl.errors", "fsctl.store", "fsctl.transcribe.turns"),
+    "fsctl.console": ("fsctl.store", "fsctl.terminal", "fsctl.console"),
     "fsctl.crm": ("fsctl.call", "fsctl.store", "fsctl.terminal", "fsctl.crm"),
 }
 
