@@ -231,6 +231,23 @@ def late_queue_end(call: Call, event: events.MemberLeft, _policy: Policy) -> Res
     return replace(seen, disposition=verdict, fault=fault), ()
 
 
+def learns_why(call: Call, event: events.LegHungUp, _policy: Policy) -> Result:
+    """The end of a call given up for lost is known after all: from the ledger, or late from the link."""
+    if event.leg == "agent" or call.hangup_cause != "LOST" or event.cause == "LOST":
+        return call, ()
+    reached = Phase.TALKING if call.bridged_at else Phase.QUEUED
+    verdict, fault = disposition.judge(call, reached, event.cause)
+    return replace(
+        call,
+        ended_at=event.at,
+        hangup_cause=event.cause,
+        disposition=verdict,
+        fault=fault,
+        mos=event.mos,
+        encryption=event.encryption or call.encryption,
+    ), ()
+
+
 # --- the table ---------------------------------------------------------------------------------------------
 
 Row = Mapping[type[CallEvent], Handler]
@@ -326,6 +343,6 @@ TABLE: Mapping[Phase, Row] = {
         events.LegsBridged: stays,
         events.LegsUnbridged: parts,
         events.MemberLeft: late_queue_end,
-        events.LegHungUp: stays,
+        events.LegHungUp: learns_why,
     },
 }

@@ -97,7 +97,7 @@ def _created(event: Event, origin: Origin) -> events.CallOffered | None:
         channel=channel,
         aliases=tuple(_aliases(event, user, channel)),
         display_name=_text(event, "variable_sip_from_display") or _text(event, "Caller-Caller-ID-Name") or "",
-        to_number=_number(event.get("Caller-Destination-Number") or ""),
+        to_number=digits_of(event.get("Caller-Destination-Number") or ""),
         wacid=_wacid(event),
         cta_payload=_text(event, "variable_sip_h_x-wa-meta-cta-payload"),
         deeplink_payload=_text(event, "variable_sip_h_x-wa-meta-deeplink-payload"),
@@ -109,11 +109,19 @@ def _created(event: Event, origin: Origin) -> events.CallOffered | None:
 
 def _aliases(event: Event, user: str, channel: str) -> Iterator[Alias]:
     """The strongest first: Meta's user id, then the number. From may hold either (usernames)."""
-    bsuid = event.get("variable_sip_h_x-wa-meta-user-id") or user
-    if _BSUID.match(bsuid):
+    bsuid = event.get("variable_sip_h_x-wa-meta-user-id")
+    if bsuid and _BSUID.match(bsuid):
         yield Alias(kind="bsuid", value=bsuid)
-    number = _DIGITS.match(user)
-    if number:
+    for alias in aliases_of(user, channel):
+        if alias.value != bsuid:
+            yield alias
+
+
+def aliases_of(user: str, channel: str) -> Iterator[Alias]:
+    """What the user part of From says: a number, or Meta's user id where the number may not be told."""
+    if _BSUID.match(user):
+        yield Alias(kind="bsuid", value=user)
+    elif number := _DIGITS.match(user):
         yield Alias(kind="wa_id" if channel == "whatsapp" else "phone", value=number.group(1))
 
 
@@ -258,8 +266,12 @@ def _at(event: Event) -> datetime:
 
 
 def _micros(event: Event, header: str) -> datetime | None:
-    """A time in microseconds since 1970; zero and nonsense are None."""
-    text = event.get(header)
+    """A header that holds a time."""
+    return instant(event.get(header))
+
+
+def instant(text: str | None) -> datetime | None:
+    """Microseconds since 1970 as a time; zero and nonsense are None."""
     if not text or not text.isdigit() or text.strip("0") == "" or len(text) > 17:
         return None
     return _EPOCH + timedelta(microseconds=int(text))
@@ -270,7 +282,7 @@ def _text(event: Event, header: str) -> str | None:
     return text.replace("\x00", "")[:MAX_TEXT] if text else None
 
 
-def _number(text: str) -> str:
+def digits_of(text: str) -> str:
     """Digits of a number; the request URI's user may carry ``;params``. Else the text itself, bounded."""
     match = _DIGITS.match(text)
     return match.group(1) if match else text.replace("\x00", "")[:64]

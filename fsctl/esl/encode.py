@@ -110,6 +110,24 @@ class CoreUuid:
 
 
 @dataclass(frozen=True)
+class ReadLedger:
+    """The calls that ended, as FreeSWITCH wrote them down itself (dialplan/whatsapp.xml, api_reporting_hook)."""
+
+    def render(self) -> str:
+        return "api hash_dump db fsctl_ended"
+
+
+@dataclass(frozen=True)
+class StrikeOut:
+    """Take a call out of the ledger."""
+
+    channel_uuid: str
+
+    def render(self) -> str:
+        return f"api hash delete/fsctl_ended/{uuid(self.channel_uuid)}"
+
+
+@dataclass(frozen=True)
 class ListMembers:
     """Members of a queue, as mod_callcenter's ``|`` list."""
 
@@ -166,6 +184,8 @@ Request = (
     | HangUp
     | Status
     | CoreUuid
+    | ReadLedger
+    | StrikeOut
     | ListMembers
     | SetAgent
     | Originate

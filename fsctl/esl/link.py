@@ -22,7 +22,7 @@ from fsctl.backoff import Backoff
 from fsctl.call import events
 from fsctl.call.events import CallEvent
 from fsctl.errors import AuthRefused, CommandTimeout, FsctlError, LinkLost
-from fsctl.esl import decode, encode, resync
+from fsctl.esl import decode, encode, ledger, resync
 from fsctl.esl.connection import Connection, Reply
 from fsctl.esl.lanes import HIGH_WATER, Lanes
 from fsctl.esl.messages import Event
@@ -262,14 +262,23 @@ class Link:
             held, self._held = self._held, None
             for fact in held:
                 self._lanes.put(fact)
+        ended = list(ledger.read(commands.request(encode.ReadLedger()).text, self.origin))
+        for call_uuid, told in ended:
+            if call_uuid not in standing:
+                for fact in told:
+                    self._lanes.put(fact)
         self.resyncs += everything
         self.repaired += 0 if everything else len(unknown)
         self._greenlets = [one for one in self._greenlets if not one.dead]
-        self._greenlets.append(gevent.spawn(self._end_gone, set(standing), audit=not everything))
+        settle = gevent.spawn(self._settle, set(standing), [one for one, _ in ended], audit=not everything)
+        self._greenlets.append(settle)
 
-    def _end_gone(self, standing: set[str], *, audit: bool) -> None:
-        """End the calls that are open for us and do not stand; when all that waits is handled, or not at all."""
+    def _settle(self, standing: set[str], ended: list[str], *, audit: bool) -> None:
+        """When all that waits is handled: strike the calls stored out of the ledger, end those that are gone."""
         self._lanes.idle.wait()
+        for call_uuid in ended:
+            if call_uuid not in standing:
+                self.request(encode.StrikeOut(call_uuid))
         recent = {one for one in self._heard if self._heard_lately(one)}
         self._heard = {one: at for one, at in self._heard.items() if one in recent}
         for fact in self.listener.gone(self.origin.node, standing | recent):

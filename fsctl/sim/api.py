@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fsctl.sim import callcenter_config, sip
+from fsctl.sim import callcenter_config, hash, sip
 from fsctl.sim.bus import HOSTNAME
 from fsctl.sim.channel import Channel
 from fsctl.sim.recording import parse_settings
@@ -288,6 +288,8 @@ COMMANDS: dict[str, Callable[["Switch", str], str]] = {
     "callcenter_config": lambda switch, arguments: callcenter_config.execute(
         switch.callcenter, split(arguments)
     ),
+    "hash": lambda switch, arguments: hash.command(switch.hash, arguments),
+    "hash_dump": lambda switch, arguments: hash.dump(switch.hash, arguments),
     "uuid_exists": _uuid_exists,
     "uuid_getvar": _on_channel("<uuid> <var>", 2, _getvar),
     "uuid_setvar": _on_channel("<uuid> <var> [value]", 2, _setvar),

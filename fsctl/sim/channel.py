@@ -7,7 +7,7 @@ told to enter (``Channel-State-Number``); they differ between a hangup and its h
 drives it: session.py runs a caller's leg, offer.py an agent's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from gevent.event import Event as Flag
@@ -60,6 +60,8 @@ class Channel:
         self.sent_callee = ("", "")
         self.partner: Channel | None = None
         self.transfer: tuple[str, str, str] | None = None
+        self.run_api: Callable[[str], object] | None = None
+        """Runs an api command on the switch; set when the channel is added to one."""
         self.signal = Flag()
         self.ended = Flag()
         self.said = Track()
@@ -276,6 +278,10 @@ class Channel:
             self.update(
                 cdr.hangup_variables(self.hangup_cause, self.variables, self.profile, self.application)
             )
+        if (hook := self.get("api_reporting_hook")) and self.run_api is not None:
+            # switch_core_state_machine.c, switch_core_session_reporting_state: before the event is fired.
+            command, _, arguments = hook.partition(" ")
+            self.run_api(f"{command} {expand(arguments, self.get)}")
         self.fire("CHANNEL_HANGUP_COMPLETE", before=[("Hangup-Cause", self.hangup_cause)])
         self.state = "CS_DESTROY"
         self.ended.set()

@@ -8,6 +8,7 @@ import random
 import uuid as uuids
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import gevent
@@ -15,7 +16,7 @@ from gevent.pool import Group
 from gevent.server import StreamServer
 from gevent.socket import socket
 
-from fsctl.sim import sip
+from fsctl.sim import api, sip
 from fsctl.sim.api import VERSION_LONG
 from fsctl.sim.audio import comfort_noise, hold_music
 from fsctl.sim.bus import HOSTNAME, SWITCHNAME, Bus
@@ -97,6 +98,8 @@ class Switch:
         }
         self.dialplan = Dialplan.load(options.dialplan, self.globals)
         self.channels: dict[str, Channel] = {}
+        self.hash: dict[str, str] = {}
+        """mod_hash: what ``hash insert`` keeps, by realm and key."""
         self.offers: dict[str, Offer] = {}
         self.sessions = 0
         self._listeners: list[Listener] = []
@@ -213,6 +216,7 @@ class Switch:
 
     def add(self, channel: Channel) -> None:
         """A channel exists from now on."""
+        channel.run_api = partial(api.execute, self)
         self.channels[channel.uuid] = channel
 
     def remove(self, channel: Channel) -> None:

@@ -77,16 +77,14 @@ class Recordings:
             False when there is no such call.
         """
         with self._database.transaction(f"adopting {path}") as transaction:
-            if transaction.one("calls.load_call", uuid=path.stem) is None:
-                return False
             transaction.run(
-                "recordings.open_recording",
+                "recordings.adopt_recording",
                 call_uuid=path.stem,
                 node=self._node,
                 path=str(path),
                 started_at=started_at,
             )
-        return True
+            return bool(transaction.rows("recordings.known_paths", paths=[str(path)]))
 
     def unknown(self, paths: Sequence[str]) -> set[str]:
         """Those of the paths that are no recording of ours yet."""

@@ -83,6 +83,21 @@ def test_a_process_killed_in_mid_call_leaves_the_same_thread(
     require_every_utterance_once(house, call)
 
 
+def test_a_call_that_ended_while_the_controller_was_away_is_whole_when_it_returns(
+    house: House, sample: Sample
+) -> None:
+    house.until(lambda c: c.call.phase.value == "ringing", "ringing")
+    house.kill("serve")
+    (recording,) = house.spool.glob("*.wav")
+    while b"data\0\0\0\0" in recording.read_bytes()[:60]:
+        time.sleep(0.2)
+    house.start_again("serve")
+    call = house.whole()
+    assert call.call.hangup_cause == "NORMAL_CLEARING"
+    require_text_of(sample, call)
+    require_every_utterance_once(house, call)
+
+
 def test_a_freeswitch_killed_in_mid_call_leaves_what_was_said_until_then(house: House) -> None:
     house.until(lambda c: len(c.turns) >= 4, "talking")
     house.kill("simulate")

@@ -147,7 +147,29 @@ def test_a_call_that_ended_while_nobody_listened_is_ended(served: Served) -> Non
     assert served.switch.wait_idle(10)
     served.attach()
     call = served.ended(uuid)
-    assert (call.hangup_cause, call.disposition) == ("LOST", Disposition.ANSWERED)
+    assert (call.hangup_cause, call.disposition) == ("NORMAL_CLEARING", Disposition.ANSWERED)
+
+
+def test_a_call_that_began_and_ended_while_nobody_listened_is_in_its_thread(served: Served) -> None:
+    served.detach()
+    uuids = [
+        served.switch.place_call(replace(PLAN, headers=(("x-wa-meta-wacid", "wacid.Gap/1+="),))),
+        served.switch.place_call(replace(PLAN, rings=(Ring("no_answer"),), abandon_after_s=3.0)),
+    ]
+    assert served.switch.wait_idle(15)
+    served.attach()
+    talked, abandoned = (served.ended(uuid) for uuid in uuids)
+    assert (talked.disposition, abandoned.disposition) == (Disposition.ANSWERED, Disposition.ABANDONED)
+    assert talked.thread_id is not None
+    assert (talked.wacid, talked.queue, talked.to_number) == (
+        "wacid.Gap/1+", "support@fsctl", PLAN.to_number.lstrip("+")
+    )  # fmt: skip
+    assert talked.agent is not None
+    assert talked.bridged_at is not None
+    assert abandoned.bridged_at is None
+    with gevent.Timeout(5, AssertionError(f"never struck out: {served.switch.hash}")):
+        while served.switch.hash:
+            gevent.sleep(0.05)
 
 
 def test_a_link_that_breaks_in_mid_call_comes_back_and_loses_nothing(

@@ -6,6 +6,13 @@ insert into recording (call_uuid, node, path, started_at)
 values (%(call_uuid)s, %(node)s, %(path)s, %(started_at)s)
 on conflict (path) do nothing;
 
+-- name: adopt_recording
+-- Found by its file: if its call has ended already, nobody else will say that it is closed.
+insert into recording (call_uuid, node, path, started_at, state, stopped_at)
+select uuid, %(node)s, %(path)s, %(started_at)s, case when phase = 'ended' then 'closed' else 'growing' end, ended_at
+from call where uuid = %(call_uuid)s
+on conflict (path) do nothing;
+
 -- name: close_recording
 update recording set state = 'closed', stopped_at = coalesce(stopped_at, %(stopped_at)s)
 where call_uuid = %(call_uuid)s and state = 'growing'
