@@ -19,7 +19,7 @@ from gevent.event import AsyncResult
 from gevent.lock import RLock
 from greenswitch.esl import InboundESL
 
-from fsctl.errors import AuthRefused, CommandRefused, CommandTimeout, LinkLost, ProtocolError
+from fsctl.errors import AuthRefused, CommandRefused, CommandTimeout, LinkLost, ProtocolError, Unencodable
 from fsctl.esl import encode
 from fsctl.esl.lanes import SLICE_S, YIELD_S
 from fsctl.esl.messages import Event, Message, Parser
@@ -70,6 +70,15 @@ class Connection(InboundESL):  # type: ignore[misc]
             AuthRefused: wrong password, or FreeSWITCH's ACL keeps us out.
             ProtocolError: whoever listens is not an Event Socket.
         """
+        if self._reader is not None:
+            raise LinkLost("a connection is made once")
+        try:
+            self._connect()
+        except BaseException as error:
+            self.close(f"not connected: {error}")
+            raise
+
+    def _connect(self) -> None:
         where = f"{self.host}:{self.port}"
         try:
             self.sock = socket.create_connection((self.host, self.port), timeout=CONNECT_TIMEOUT_S)
@@ -79,15 +88,19 @@ class Connection(InboundESL):  # type: ignore[misc]
         _keep_alive(self.sock)
         self.connected = True
         self._reader = gevent.spawn(self.receive_events)
-        try:
-            greeting = self._greeting.get(timeout=CONNECT_TIMEOUT_S)
-        except gevent.Timeout as error:
-            raise LinkLost(f"FreeSWITCH at {where}: no greeting within {CONNECT_TIMEOUT_S:.0f} s") from error
+        self._greeting.wait(CONNECT_TIMEOUT_S)
+        if not self._greeting.ready():
+            raise LinkLost(f"FreeSWITCH at {where}: no greeting within {CONNECT_TIMEOUT_S:.0f} s")
+        greeting = self._greeting.get()
         if greeting == "text/rude-rejection":
             raise AuthRefused(
                 f"FreeSWITCH at {where}: its ACL refuses us (apply-inbound-acl of event_socket)"
             )
         self.authenticate()
+
+    def stop(self) -> None:
+        """As greenswitch names it."""
+        self.close()
 
     def authenticate(self) -> None:
         """Log in with the password; see ``connect``."""
@@ -114,21 +127,40 @@ class Connection(InboundESL):  # type: ignore[misc]
     def send(self, data: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
         """Write one command, with header lines if it has any, and wait for its reply's text; see ``request``."""
         encode.command(data)
+        try:
+            raw = data.encode() + b"\n\n"
+        except UnicodeError as error:
+            raise Unencodable("half a surrogate pair in a command") from error
         result: AsyncResult = AsyncResult()
+        # One deadline for all of it: the lock, the writing, the answer. The caller's own time-outs are his.
+        deadline = gevent.Timeout.start_new(timeout_s)
+        try:
+            self._write(raw, result)
+            reply: str = result.get()
+            return reply
+        except gevent.Timeout as error:
+            if error is not deadline:
+                raise
+            self.close("a command was not answered in time")
+            raise CommandTimeout(f"no answer from FreeSWITCH within {timeout_s:.0f} s") from error
+        finally:
+            deadline.close()
+
+    def _write(self, raw: bytes, result: AsyncResult) -> None:
+        """Write a whole command or end the connection: what follows half a one would be glued to it."""
         with self._lock:
             if not self.connected:
                 raise LinkLost(f"not connected to FreeSWITCH: {self.why_lost or 'closed'}")
             self._waiting.append(result)
+            why = "a command was cut short"
             try:
-                self.sock.sendall(data.encode() + b"\n\n")
+                self.sock.sendall(raw)
+                why = ""
             except OSError as error:
-                self.close(f"write failed: {error}")
-        try:
-            reply: str = result.get(timeout=timeout_s)
-        except gevent.Timeout as error:
-            self.close("a command was not answered in time")
-            raise CommandTimeout(f"no answer from FreeSWITCH within {timeout_s:.0f} s") from error
-        return reply
+                why = f"write failed: {error}"
+            finally:
+                if why:
+                    self.close(why)
 
     def receive_events(self) -> None:
         """Read until the connection ends. Runs in a greenlet of its own."""
@@ -141,11 +173,14 @@ class Connection(InboundESL):  # type: ignore[misc]
                     return self.close("FreeSWITCH closed the connection")
                 self.heard_at = time.monotonic()
                 parser.receive_data(data)
-                while (message := parser.next_message()) is not None:
+                while self.connected and (message := parser.next_message()) is not None:
                     self.handle_event(message)
                     if time.monotonic() - since > SLICE_S:
                         gevent.sleep(YIELD_S)
                         since = time.monotonic()
+                if time.monotonic() - since > SLICE_S:
+                    gevent.sleep(YIELD_S)
+                    since = time.monotonic()
         except ProtocolError as error:
             log.error("FreeSWITCH at %s:%s: %s; reconnecting", self.host, self.port, error)
             self.close(str(error))
@@ -156,7 +191,7 @@ class Connection(InboundESL):  # type: ignore[misc]
         """Give one message to whom it belongs."""
         kind = message.content_type
         if message.is_event:
-            self._on_event(message.event())
+            self._tell(message.event())
         elif kind == "api/response":
             self._answer(message.body.decode("utf-8", "replace"))
         elif kind == "command/reply":
@@ -165,6 +200,15 @@ class Connection(InboundESL):  # type: ignore[misc]
             self._greeting.set(kind)
         elif kind == "text/disconnect-notice":
             self.close(message.body.decode("utf-8", "replace").strip().split("\n", 1)[0] or "disconnected")
+
+    def _tell(self, event: Event) -> None:
+        """One event that cannot be handled must not make us deaf to the next; an audit finds what it meant."""
+        try:
+            self._on_event(event)
+        except ProtocolError:
+            raise
+        except (Exception, gevent.Timeout):
+            log.exception("FreeSWITCH at %s:%s: %s was not handled", self.host, self.port, event.name)
 
     def close(self, why: str = "closed by us") -> None:
         """End the connection; everyone who waits for a reply gets LinkLost. May be called twice."""

@@ -19,7 +19,7 @@ MAX_TEXT = 512
 """Characters kept of a caller's name or payload. Meta's payloads have 512 at most."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DIGITS = re.compile(r"\+?(\d{5,20})(?:;.*)?\Z", re.DOTALL)
+_DIGITS = re.compile(r"\+?([0-9]{5,20})(?:;.*)?\Z", re.DOTALL)
 _BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z")
 
 
@@ -53,7 +53,7 @@ def snapshot(event: Event, origin: Origin) -> Iterator[CallEvent]:
     if answered is not None:
         yield events.CallAnswered(uuid=offered.uuid, at=answered, encryption=_encryption(event))
     queue, joined = event.get("variable_cc_queue"), event.get("variable_cc_queue_joined_epoch")
-    if queue and joined and joined.isdigit():
+    if queue and joined and is_number(joined, 11):
         yield events.MemberJoined(
             uuid=offered.uuid,
             at=_EPOCH + timedelta(seconds=int(joined)),
@@ -78,7 +78,12 @@ def table(text: str) -> Iterator[dict[str, str]]:
 def lag_ms(event: Event, now: float) -> float | None:
     """How old an event is: its own clock against ``now`` (seconds since 1970)."""
     text = event.get("Event-Date-Timestamp")
-    return round(now * 1000 - int(text) / 1000, 1) if text and text.isdigit() and len(text) < 18 else None
+    return round(now * 1000 - int(text) / 1000, 1) if text and is_number(text) else None
+
+
+def is_number(text: str, most: int = 17) -> bool:
+    """Plain digits and not too many: ``str.isdigit`` takes "²" too, and ``int`` does not."""
+    return text.isascii() and text.isdigit() and len(text) <= most
 
 
 # --- channel events ----------------------------------------------------------------------------------------
@@ -272,20 +277,20 @@ def _micros(event: Event, header: str) -> datetime | None:
 
 def instant(text: str | None) -> datetime | None:
     """Microseconds since 1970 as a time; zero and nonsense are None."""
-    if not text or not text.isdigit() or text.strip("0") == "" or len(text) > 17:
+    if not text or not is_number(text) or not int(text):
         return None
     return _EPOCH + timedelta(microseconds=int(text))
 
 
 def _text(event: Event, header: str) -> str | None:
     text = event.get(header)
-    return text.replace("\x00", "")[:MAX_TEXT] if text else None
+    return text[:MAX_TEXT] if text else None
 
 
 def digits_of(text: str) -> str:
     """Digits of a number; the request URI's user may carry ``;params``. Else the text itself, bounded."""
     match = _DIGITS.match(text)
-    return match.group(1) if match else text.replace("\x00", "")[:64]
+    return match.group(1) if match else text[:64]
 
 
 def _wacid(event: Event) -> str | None:
@@ -294,7 +299,7 @@ def _wacid(event: Event) -> str | None:
     if not wacid:
         prefix, _, rest = (event.get("variable_sip_call_id") or "").partition(":")
         wacid = rest if prefix == "outgoing" else None
-    return wacid.replace("\x00", "").rstrip("=")[:MAX_TEXT] if wacid else None
+    return wacid.rstrip("=")[:MAX_TEXT] if wacid else None
 
 
 def _encryption(event: Event) -> str | None:
@@ -312,4 +317,4 @@ def _number_or_none(text: str | None) -> float | None:
 
 
 def _int_or_none(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() and len(text) < 18 else None
+    return int(text) if text and is_number(text) else None

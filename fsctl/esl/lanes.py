@@ -75,7 +75,7 @@ class Lanes:
                 since = time.monotonic()
             try:
                 self._handler(event)
-            except Exception:
+            except (Exception, gevent.Timeout):
                 log.exception("call %s: %s was not handled", event.uuid, type(event).__name__)
             self.depth -= 1
             if not self.depth:

@@ -143,12 +143,11 @@ class Link:
         result = self._jobs[job_uuid] = AsyncResult()
         try:
             self._connected().must(encode.Background(command, job_uuid))
-            reply: Reply = result.get(timeout=timeout_s)
+            result.wait(timeout_s)
+            if not result.ready():
+                raise CommandTimeout(f"{self.origin.node}: job {job_uuid}: no result in {timeout_s:.0f} s")
+            reply: Reply = result.get()
             return reply
-        except gevent.Timeout as error:
-            raise CommandTimeout(
-                f"{self.origin.node}: job {job_uuid}: no result in {timeout_s:.0f} s"
-            ) from error
         finally:
             self._jobs.pop(job_uuid, None)
 

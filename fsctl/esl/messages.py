@@ -28,7 +28,11 @@ MAX_HEADERS = 4096
 """Headers of one block. A channel event has about 300."""
 
 
-_JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_JSON_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_JSON_ARRAY = re.compile(rb'\[(?:[^]"]++|"(?:[^"\\]++|\\.)*+")*+\]', re.DOTALL)
+_EVENT_HEAD = re.compile(rb"Content-Length: ([0-9]{1,7})\nContent-Type: (text/event-(?:json|plain))")
+"""What stands before nearly every message; seven digits are below MAX_BODY."""
+_BLANK = re.compile(rb"(?:\r?\n)*+")
 
 
 class Fields:
@@ -131,16 +135,21 @@ class JsonFields:
     def items(self) -> Iterator[tuple[str, str]]:
         """All pairs in order, duplicates kept. Raises ProtocolError when the body is not JSON."""
         try:
-            pairs = json.loads(self._body.decode("utf-8", "replace"), object_pairs_hook=tuple)
+            pairs = json.loads(self._body.decode("utf-8", "replace"), object_pairs_hook=tuple, strict=False)
         except (ValueError, RecursionError) as error:
             raise ProtocolError(f"an event that is not JSON: {self._body[:80]!r}") from error
-        return ((str(key), value if isinstance(value, str) else json.dumps(value)) for key, value in pairs)
+        return (
+            (_whole(str(key)), _whole(value) if isinstance(value, str) else json.dumps(value))
+            for key, value in pairs
+        )
 
     def _value(self, begin: int) -> str:
         body = self._body
         if body[begin : begin + 1] != b'"':
-            end = body.find(b"]", begin)
-            return body[begin : end + 1].decode("utf-8", "replace")
+            array = _JSON_ARRAY.match(body, begin)
+            if array is None:
+                raise ProtocolError(f"neither a string nor an array: {body[begin : begin + 80]!r}")
+            return array.group().decode("utf-8", "replace")
         end = body.find(b'"', begin + 1)
         if body.find(b"\\", begin, end) < 0 <= end:
             return body[begin + 1 : end].decode("utf-8", "replace")
@@ -149,8 +158,7 @@ class JsonFields:
             raise ProtocolError(f"a JSON string without end: {body[begin : begin + 80]!r}")
         try:
             text = str(json.loads(found.group().decode("utf-8", "replace"), strict=False))
-            # Half a surrogate pair is legal JSON and no text: nobody could store or print it.
-            return text.encode("utf-8", "replace").decode()
+            return _whole(text)
         except ValueError as error:
             raise ProtocolError(f"a JSON string that is none: {found.group()[:80]!r}") from error
 
@@ -165,8 +173,9 @@ class Event:
         self.body = body
 
     def get(self, name: str) -> str | None:
-        """The first value of a header, or None."""
-        return self.fields.get(name)
+        """The first value of a header, or None. C's strings hold no NUL, and no database stores one."""
+        value = self.fields.get(name)
+        return value.replace("\x00", "") if value else value
 
     @property
     def name(self) -> str:
@@ -180,10 +189,10 @@ class Message:
 
     __slots__ = ("_fields", "body", "content_type")
 
-    def __init__(self, fields: Fields, body: bytes) -> None:
+    def __init__(self, fields: Fields, body: bytes, content_type: str | None = None) -> None:
         self._fields = fields
         self.body = body
-        self.content_type = fields.get("Content-Type") or ""
+        self.content_type = content_type or fields.get("Content-Type") or ""
 
     def get(self, name: str) -> str | None:
         """The first value of an outer header, or None."""
@@ -244,6 +253,7 @@ class Parser:
         self._begin = 0
         self._searched = 0
         self._pending: Fields | None = None
+        self._type = ""
         self._need = 0
 
     def receive_data(self, data: bytes) -> None:
@@ -270,13 +280,13 @@ class Parser:
         body = bytes(self._buffer[self._begin : end])
         self._begin = self._searched = end
         self._pending = None
-        return Message(fields, body)
+        return Message(fields, body, self._type)
 
     def _read_head(self) -> bool:
         buffer = self._buffer
-        while buffer.startswith((b"\n", b"\r\n"), self._begin):
-            # An empty line between messages means nothing; FreeSWITCH skips it in the other direction too.
-            self._begin += 1 if buffer[self._begin] == 0x0A else 2
+        # An empty line between messages means nothing; FreeSWITCH skips it in the other direction too.
+        blank = _BLANK.match(buffer, self._begin)
+        self._begin = blank.end() if blank else self._begin
         end = buffer.find(b"\n\n", max(self._begin, self._searched - 1))
         if end < 0:
             if len(buffer) - self._begin > MAX_HEAD:
@@ -286,16 +296,25 @@ class Parser:
         if end - self._begin > MAX_HEAD:
             raise ProtocolError(f"headers of {end - self._begin} bytes, {MAX_HEAD} at most: {self._peek()!r}")
         fields = Fields(bytes(buffer[self._begin : end]))
-        if fields.get("Content-Type") is None:
+        usual = _EVENT_HEAD.fullmatch(buffer, self._begin, end)
+        if usual:
+            self._need, self._type = int(usual[1]), usual[2].decode()
+        else:
+            length = fields.get("Content-Length")
+            self._need, self._type = _length(length or "0"), fields.get("Content-Type") or ""
+        if not self._type:
             raise ProtocolError(f"headers without Content-Type: {self._peek()!r}")
-        length = fields.get("Content-Length")
-        self._need = 0 if length is None else _length(length)
         self._begin = self._searched = end + 2
         self._pending = fields
         return True
 
     def _peek(self) -> bytes:
         return bytes(self._buffer[self._begin : self._begin + 80])
+
+
+def _whole(text: str) -> str:
+    """Half a surrogate pair is legal JSON and no text: nobody could store or print it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _decode(value: bytes) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from fsctl.call import events
 from fsctl.call.events import CallEvent
-from fsctl.errors import ProtocolError
+from fsctl.errors import ProtocolError, Unencodable
 from fsctl.esl import decode, encode
 from fsctl.esl.connection import Connection
 from fsctl.esl.messages import Event, JsonFields
@@ -32,7 +32,7 @@ def channels(commands: Connection, origin: decode.Origin) -> list[str]:
             if row.get("direction") == "inbound"
             and (row.get("context") in origin.contexts or row.get("initial_context") in origin.contexts)
         ]
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
+    except (RecursionError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise ProtocolError(f"show channels: not the JSON of FreeSWITCH: {text[:80]!r}") from error
 
 
@@ -40,7 +40,10 @@ def tell(commands: Connection, origin: decode.Origin, uuids: Iterable[str]) -> I
     """What must have happened to these channels, in order for each; nothing for one that is gone meanwhile."""
     waiting: dict[str, events.MemberJoined] = {}
     for uuid in uuids:
-        dump = commands.request(encode.DumpChannel(uuid))
+        try:
+            dump = commands.request(encode.DumpChannel(uuid))
+        except Unencodable:
+            continue
         if not dump.ok:
             continue
         for fact in decode.snapshot(Event(JsonFields(dump.text.encode()), b""), origin):

@@ -2,13 +2,13 @@
 
 A script is a list of steps, run for each client that connects::
 
-    with Hostile(*LOGIN, read(), send(b"Content-Type: api/response\nContent-Length: 9\n\nhal"), close) as server:
-        ...
+    with Hostile(*LOGIN, read(), say(api(b"whole")[:-2]), close) as server:
+        ...  # it breaks off in the reply to the first command
 
 When the script is done the server falls silent: it keeps the connection and reads no more. As a program it
 is a process of its own, for tests that measure how long a client keeps its hub::
 
-    python -m tests.integration.hostile 20000     # prints its port; a burst of so many events a client
+    python -m tests.integration.hostile 20000     # prints its port; each client gets so many events
 """
 
 import socket as stdlib_socket
@@ -19,7 +19,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-import gevent
 from gevent import socket
 from gevent.event import Event as Flag
 from gevent.server import StreamServer
@@ -57,6 +56,8 @@ class Hostile:
     def __init__(self, *script: Step) -> None:
         self.commands: list[str] = []
         """Everything that clients have said, in order."""
+        self.busy = 0
+        """Clients whose script is not done; with ``answer``, those that have not gone."""
         self._script = script
         self._open: list[socket.socket] = []
         self._server = StreamServer(("127.0.0.1", 0), self._play)
@@ -74,13 +75,15 @@ class Hostile:
     def _play(self, sock: socket.socket, _address: object) -> None:
         self._open.append(sock)
         peer = Peer(sock, self.commands)
+        self.busy += 1
         with suppress(OSError):
             for step in self._script:
                 step(peer)
+        self.busy -= 1
         Flag().wait()  # Were this to return, gevent would close the connection.
 
 
-def send(data: bytes) -> Step:
+def say(data: bytes) -> Step:
     """Say this, whatever it is."""
     return lambda peer: peer.sock.sendall(data)
 
@@ -95,7 +98,7 @@ def read(count: int = 1) -> Step:
     return step
 
 
-def wait(flag: Flag) -> Step:
+def pause(flag: Flag) -> Step:
     """Neither read nor write until the test says so."""
     return lambda _peer: flag.wait()
 
@@ -106,6 +109,17 @@ def answer(reply: Callable[[str], bytes]) -> Step:
     def step(peer: Peer) -> None:
         while (command := peer.command()) is not None:
             peer.sock.sendall(reply(command))
+
+    return step
+
+
+def each(*scripts: tuple[Step, ...]) -> Step:
+    """A script of his own for the first client, the second, and so on."""
+    left = iter(scripts)
+
+    def step(peer: Peer) -> None:
+        for one in next(left):
+            one(peer)
 
     return step
 
@@ -121,7 +135,7 @@ def reset(peer: Peer) -> None:
     peer.sock.close()
 
 
-LOGIN: tuple[Step, ...] = (send(GREETING), read(), send(ACCEPTED))
+LOGIN: tuple[Step, ...] = (say(GREETING), read(), say(ACCEPTED))
 
 
 def api(body: bytes) -> bytes:
@@ -148,11 +162,20 @@ def burst(count: int) -> bytes:
     return one * count + api(b"done")
 
 
+def flood(what: str) -> bytes:
+    """A lot of something, and the reply to one command."""
+    if what == "newlines":
+        return b"\n" * 8_000_000 + api(b"done")
+    if what == "body":
+        return b"Content-Type: log/data\nContent-Length: 16000000\n\n" + b"x" * 16_000_000 + api(b"done")
+    return burst(int(what))
+
+
 def main() -> None:
-    """Serve bursts until killed. No gevent here: nothing of this process may slow the client."""
+    """Serve until killed. No gevent here: nothing of this process may slow the client."""
     listener = stdlib_socket.create_server(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
-    data = burst(int(sys.argv[1]))
+    data = flood(sys.argv[1])
     while True:
         client, _ = listener.accept()
         with client, suppress(OSError):
