@@ -28,7 +28,7 @@ SHEDDABLE = (
     events.LegsBridged,
     events.LegsUnbridged,
 )
-SLICE_S = 0.005
+SLICE_S = 0.002
 """Longest time that a greenlet of the link keeps the hub for itself."""
 YIELD_S = 1e-6
 """A timer, not 0: callbacks run before timers, and timers must run too."""

@@ -51,7 +51,13 @@ class Fields:
 
     def get(self, name: str) -> str | None:
         """The first value with this name, decoded; None when there is none."""
-        return next(self.get_all(name), None)
+        needle = b"\n" + name.encode() + b":"
+        start = self._block.find(needle)
+        if start < 0:
+            return next(self.get_all(name), None)
+        begin = start + len(needle)
+        end = self._block.find(b"\n", begin)
+        return _decode(self._block[begin : end if end >= 0 else len(self._block)])
 
     def get_all(self, name: str) -> Iterator[str]:
         """Every value with this name, in order of arrival."""
@@ -108,6 +114,10 @@ class JsonFields:
 
     def get(self, name: str) -> str | None:
         """The first value with this name; None when there is none."""
+        needle = b'"' + name.encode() + b'":'
+        start = self._body.find(needle)
+        if start > 0 and self._body[start - 1] in b",{":
+            return self._value(start + len(needle))
         return next(self.get_all(name), None)
 
     def get_all(self, name: str) -> Iterator[str]:
@@ -166,11 +176,19 @@ class JsonFields:
 class Event:
     """One event of FreeSWITCH: headers by name and a body, exact."""
 
-    __slots__ = ("body", "fields")
+    __slots__ = ("_body", "fields")
 
-    def __init__(self, fields: Fields | JsonFields, body: bytes) -> None:
+    def __init__(self, fields: Fields | JsonFields, body: bytes | None = None) -> None:
+        """Args: body: None when it is a value among the fields, as in JSON."""
         self.fields = fields
-        self.body = body
+        self._body = body
+
+    @property
+    def body(self) -> bytes:
+        """The event's own body, empty for most."""
+        if self._body is None:
+            self._body = (self.fields.get("_body") or "").encode()
+        return self._body
 
     def get(self, name: str) -> str | None:
         """The first value of a header, or None. C's strings hold no NUL, and no database stores one."""
@@ -214,8 +232,7 @@ class Message:
             ProtocolError: not an event, or its inner lengths do not agree with the outer one.
         """
         if self.content_type == "text/event-json":
-            fields = JsonFields(self.body)
-            return Event(fields, (fields.get("_body") or "").encode())
+            return Event(JsonFields(self.body))
         if self.content_type != "text/event-plain":
             raise ProtocolError(f"not an event: {self.content_type!r}")
         return parse_event(self.body)
