@@ -1,19 +1,21 @@
 """How fast, how fair and how large is the link under a burst of events?
 
-Alternates in one run, on the same bytes: a raw socket (the floor), plain greenswitch, and our link end to
-end (bytes -> decoded call event -> per-call lane). Each reader is a process of its own, so that memory is its
-own.
+Alternates in one run, on the same bytes: a raw socket (the floor), plain greenswitch, genesis, and our link
+end to end (bytes -> decoded call event -> per-call lane). Each reader is a process of its own, so that memory is
+its own. genesis pulls in a web server and more, so it lives in an environment of its own:
 
+    python -m venv /tmp/genesis && /tmp/genesis/bin/pip install genesis
     python benchmarks/esl_ingest.py [--events 20000] [--rounds 3] [--quick] [--json]
+                                    [--genesis /tmp/genesis/bin/python]
 
 The events are those of a real queue call (tests/data/esl/call_queue_plain.bin and its JSON twin), repeated
 with a uuid of its own for each call.
 """
 
 import argparse
+import asyncio
 import contextlib
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 DATA = Path(__file__).parent.parent / "tests" / "data" / "esl"
-READERS = ("raw", "greenswitch", "fsctl plain", "fsctl json")
+READERS = ("raw", "greenswitch", "genesis", "fsctl plain", "fsctl json")
 UUIDS = (b"3f4d29d8-5523-4829-8d2d-bf61ce3cd0e3", b"3a5c5ccc-3b93-41e8-b56d-9ed8f34f9cf9")
 GOAL_SPEEDUP, GOAL_FIRST_MS, GOAL_LATE_MS, GOAL_MB = 5.0, 10.0, 10.0, 64.0
 
@@ -35,6 +37,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="times each reader runs (default 3)")
     parser.add_argument("--quick", action="store_true", help="2000 events, one round")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--genesis", metavar="PYTHON", help="interpreter that has genesis; else it is left out"
+    )
     parser.add_argument("--reader", choices=READERS, help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -43,19 +48,24 @@ def main() -> None:
     if options.reader:
         print(json.dumps(read(options.reader, options.port, options.events)))
         return
-    results = compare(options.events, options.rounds)
+    results = compare(options.events, options.rounds, options.genesis)
     report(results, options.events, as_json=options.json)
 
 
-def compare(events: int, rounds: int) -> dict[str, list[dict[str, float]]]:
+def compare(events: int, rounds: int, genesis: str | None) -> dict[str, list[dict[str, float]]]:
     """Run the readers in turn, so that what else the machine does falls on all of them."""
     bursts = {form: burst(form, events) for form in ("plain", "json")}
-    results: dict[str, list[dict[str, float]]] = {reader: [] for reader in READERS}
+    pythons = dict.fromkeys(READERS, sys.executable)
+    if genesis is None:
+        print("genesis is left out: no --genesis", file=sys.stderr)
+        del pythons["genesis"]
+    else:
+        pythons["genesis"] = genesis
+    results: dict[str, list[dict[str, float]]] = {reader: [] for reader in pythons}
     for _ in range(rounds):
-        for reader in READERS:
-            results[reader].append(
-                measure(reader, bursts["json" if reader.endswith("json") else "plain"], events)
-            )
+        for reader, python in pythons.items():
+            data = bursts["json" if reader.endswith("json") else "plain"]
+            results[reader].append(measure(python, reader, data, events))
     return results
 
 
@@ -86,7 +96,7 @@ def burst(form: str, events: int) -> bytes:
     return bytes(out)
 
 
-def measure(reader: str, data: bytes, events: int) -> dict[str, float]:
+def measure(python: str, reader: str, data: bytes, events: int) -> dict[str, float]:
     """One reader, one burst: events a second, ms to the first, ms the hub was late, MB at most."""
     import socket
 
@@ -95,7 +105,7 @@ def measure(reader: str, data: bytes, events: int) -> dict[str, float]:
     server = Process(target=serve, args=(listener, data), daemon=True)
     server.start()
     listener.close()
-    command = [sys.executable, __file__, "--reader", reader, "--port", str(port), "--events", str(events)]
+    command = [python, __file__, "--reader", reader, "--port", str(port), "--events", str(events)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     server.join(10)
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
@@ -117,6 +127,8 @@ def serve(listener: Any, data: bytes) -> None:
 
 def read(reader: str, port: int, events: int) -> dict[str, float]:
     """In the reader's own process."""
+    if reader == "genesis":
+        return asyncio.run(_genesis(port, events))
     from gevent import monkey
 
     monkey.patch_all()
@@ -204,6 +216,45 @@ def _fsctl(port: int, events: int) -> tuple[float, float]:
     return clock.wait()
 
 
+async def _genesis(port: int, events: int) -> dict[str, float]:
+    """genesis as its users run it: asyncio, one handler for everything."""
+    from genesis import Inbound
+
+    left, first, late, done = events, 0.0, 0.0, asyncio.Event()
+
+    async def tick() -> None:
+        nonlocal late
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            late = max(late, time.perf_counter() - before - 0.001)
+
+    def handle(_event: object) -> None:
+        nonlocal left, first
+        first = first or time.perf_counter() - began
+        left -= 1
+        if not left:
+            done.set()
+
+    client = Inbound("127.0.0.1", port, "x")
+    client.on("*", handle)
+    base_mb = _peak_mb()
+    ticking = asyncio.create_task(tick())
+    async with client:
+        began = time.perf_counter()
+        asking = asyncio.create_task(client.send("events plain ALL"))
+        await asyncio.wait_for(done.wait(), 300)
+        took = time.perf_counter() - began
+    for task in (ticking, asking):
+        task.cancel()
+    return {
+        "events_per_s": events / took,
+        "first_ms": first * 1000,
+        "late_ms": late * 1000,
+        "burst_mb": _peak_mb() - base_mb,
+    }
+
+
 class _Clock:
     """Counts handled events."""
 
@@ -228,7 +279,9 @@ class _Clock:
 
 
 def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Most memory so far. Not ru_maxrss: that one begins with what the parent had when it forked."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def report(results: dict[str, list[dict[str, float]]], events: int, *, as_json: bool) -> None:
@@ -254,7 +307,7 @@ def report(results: dict[str, list[dict[str, float]]], events: int, *, as_json: 
         return
     print(f"{events} events of a real queue call")
     print(f"{'reader':14}{'events/s':>12}{'ratio':>8}{'first ms':>10}{'late ms':>10}{'MB':>8}")
-    for reader in READERS:
+    for reader in results:
         speed = median(reader, "events_per_s")
         print(
             f"{reader:14}{speed:12,.0f}{speed / base:8.1f}{median(reader, 'first_ms'):10.1f}"
