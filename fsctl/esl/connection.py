@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 10.0
-READ_BYTES = 256 * 1024
+READ_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
