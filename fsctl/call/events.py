@@ -4,12 +4,14 @@
 call compare exactly and a replay of the same event is the same value.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 AliasKind = Literal["phone", "wa_id", "bsuid", "username"]
 Leg = Literal["caller", "agent"]
+Found = Literal["live", "resync", "ledger", "recording"]
+"""How we came to know of a call: seen as it came, standing at a resync, told by the ledger, or by its file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,8 @@ class CallOffered(CallEvent):
     deeplink_payload: str | None = None
     country: str | None = None
     transport: str | None = None
+    found: Found = field(default="live", compare=False)
+    """The same offer, however we heard of it."""
 
 
 @dataclass(frozen=True, kw_only=True)

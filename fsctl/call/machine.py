@@ -61,6 +61,7 @@ def _offer(event: events.CallOffered) -> Result:
         channel=event.channel,
         phase=Phase.OFFERED,
         offered_at=event.at,
+        found=event.found,
         aliases=event.aliases,
         display_name=event.display_name,
         to_number=event.to_number,

@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from fsctl.call.events import Alias
+from fsctl.call.events import Alias, Found
 
 
 class Phase(enum.Enum):
@@ -52,6 +52,7 @@ class Call:
     channel: str
     phase: Phase
     offered_at: datetime
+    found: Found = "live"
     aliases: tuple[Alias, ...] = ()
     display_name: str = ""
     to_number: str = ""

@@ -48,6 +48,7 @@ def _call(item: CallItem) -> dict[str, Any]:
         "wacid": call.wacid,
         "node": call.node,
         "channel": call.channel,
+        "found": call.found,
         "phase": call.phase.value,
         "disposition": call.disposition.value if call.disposition else None,
         "fault": call.fault.value if call.fault else None,

@@ -7,6 +7,11 @@ from fsctl.call.state import Call, Disposition
 from fsctl.store.items import CallItem, MessageItem, ThreadView
 from fsctl.terminal import escape
 
+FOUND_LATER = {
+    "ledger": "found afterwards in FreeSWITCH's ledger",
+    "recording": "found afterwards by its recording",
+}
+
 
 def render(view: ThreadView) -> str:
     """The thread as lines of text; strangers' text is escaped. Times are local."""
@@ -58,6 +63,8 @@ def _headline(call: Call) -> str:
     if call.bridged_at:
         waited = (call.bridged_at - call.offered_at).total_seconds()
         parts.append(f"waited {waited:.0f} s")
+    if call.found in FOUND_LATER:
+        parts.append(FOUND_LATER[call.found])
     if call.ended_at:
         parts.append(f"length {_offset(round((call.ended_at - call.offered_at).total_seconds() * 1000))}")
     return ", ".join(parts)

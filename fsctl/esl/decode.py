@@ -5,6 +5,7 @@ Secrets end here: keys, SDP and passwords are not read, so they reach no log, ro
 Sources: the captures in tests/data/esl; mod_callcenter.c for ``CC-*``; Meta, "Configure SIP" for ``x-wa-*``.
 """
 
+import dataclasses
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -48,7 +49,7 @@ def snapshot(event: Event, origin: Origin) -> Iterator[CallEvent]:
     offered = _created(event, origin)
     if offered is None:
         return
-    yield offered
+    yield dataclasses.replace(offered, found="resync")
     answered = _micros(event, "Caller-Channel-Answered-Time")
     if answered is not None:
         yield events.CallAnswered(uuid=offered.uuid, at=answered, encryption=_encryption(event))

@@ -46,6 +46,7 @@ def _told(uuid: str, line: Mapping[str, str], origin: decode.Origin) -> Iterator
         display_name="",
         to_number=decode.digits_of(line["to"]),
         wacid=line["wacid"].rstrip("=") or None,
+        found="ledger",
     )
     if answer is not None:
         yield events.CallAnswered(uuid=uuid, at=answer)

@@ -31,6 +31,9 @@ MISSING_S = 30.0
 """How long a recording may be said to exist before there is a file."""
 ADOPT_AFTER_S = 3.0
 """RECORD_START tells the exact beginning; a file gets so long to be told of before its age is guessed."""
+UNSEEN_AFTER_S = 180.0
+"""A file that has not grown for so long, and that no call claims, is of a call that nobody saw: controllers ask
+FreeSWITCH's ledger every half minute."""
 
 
 class _Open:
@@ -173,9 +176,13 @@ class Spool:
                 continue
             if self._recordings.adopt(path, started):
                 log.info("found recording %s by its file", path)
+            elif now - found[name].st_mtime > UNSEEN_AFTER_S:
+                ended = datetime.fromtimestamp(found[name].st_mtime, UTC)
+                self._recordings.adopt_unseen(path, started, ended)
+                log.warning("%s: nobody saw its call; only the recording tells of it", path)
             elif name not in self._strangers:
                 self._strangers.add(name)
-                log.warning("%s: there is no call %s", path, path.stem)
+                log.info("%s: there is no call %s yet", path, path.stem)
 
     def _restore(self) -> None:
         """Postgres crashed and dropped the audio that waited: cut it from the recordings again."""

@@ -86,6 +86,18 @@ class Recordings:
             )
             return bool(transaction.rows("recordings.known_paths", paths=[str(path)]))
 
+    def adopt_unseen(self, path: Path, started_at: datetime, ended_at: datetime) -> None:
+        """A whole file whose call nobody saw and no ledger told of: the call is known by its recording alone."""
+        with self._database.transaction(f"adopting {path}") as transaction:
+            transaction.run(
+                "recordings.unseen_call",
+                call_uuid=path.stem,
+                node=self._node,
+                started_at=started_at,
+                ended_at=ended_at,
+            )
+        self.adopt(path, started_at)
+
     def unknown(self, paths: Sequence[str]) -> set[str]:
         """Those of the paths that are no recording of ours yet."""
         with self._database.transaction("comparing the spool") as transaction:

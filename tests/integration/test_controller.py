@@ -136,7 +136,7 @@ def test_a_call_that_began_while_nobody_listened_is_found(served: Served) -> Non
     gevent.sleep(0.6)
     served.attach()
     call = served.until(uuid, lambda c: c.phase is Phase.TALKING and c.thread_id is not None)
-    assert call.queue == "support@fsctl"
+    assert (call.queue, call.found) == ("support@fsctl", "resync")
     assert served.ended(uuid).disposition is Disposition.ANSWERED
 
 
@@ -166,6 +166,7 @@ def test_a_call_that_began_and_ended_while_nobody_listened_is_in_its_thread(serv
     )  # fmt: skip
     assert talked.agent is not None
     assert talked.bridged_at is not None
+    assert talked.found == abandoned.found == "ledger"
     assert abandoned.bridged_at is None
     with gevent.Timeout(5, AssertionError(f"never struck out: {served.switch.hash}")):
         while served.switch.hash:

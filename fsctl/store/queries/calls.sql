@@ -5,13 +5,14 @@
 insert into call (
     uuid, node, channel, phase, contact_id, thread_id, wacid, aliases, display_name, to_number, cta_payload,
     deeplink_payload, country, transport, queue, route_reason, language, agent, agent_uuid, offered_at,
-    answered_at, queued_at, bridged_at, ended_at, member_cause, hangup_cause, disposition, fault, encryption, mos
+    answered_at, queued_at, bridged_at, ended_at, member_cause, hangup_cause, disposition, fault, encryption, mos,
+    found
 ) values (
     %(uuid)s, %(node)s, %(channel)s, %(phase)s, %(contact_id)s, %(thread_id)s, %(wacid)s, %(aliases)s,
     %(display_name)s, %(to_number)s, %(cta_payload)s, %(deeplink_payload)s, %(country)s, %(transport)s,
     %(queue)s, %(route_reason)s, %(language)s, %(agent)s, %(agent_uuid)s, %(offered_at)s, %(answered_at)s,
     %(queued_at)s, %(bridged_at)s, %(ended_at)s, %(member_cause)s, %(hangup_cause)s, %(disposition)s,
-    %(fault)s, %(encryption)s, %(mos)s
+    %(fault)s, %(encryption)s, %(mos)s, %(found)s
 )
 on conflict (uuid) do update set
     phase = excluded.phase, contact_id = excluded.contact_id, thread_id = excluded.thread_id,

@@ -13,6 +13,12 @@ select uuid, %(node)s, %(path)s, %(started_at)s, case when phase = 'ended' then 
 from call where uuid = %(call_uuid)s
 on conflict (path) do nothing;
 
+-- name: unseen_call
+-- A file that no call claims and no ledger told of: the call began and ended while nobody listened.
+insert into call (uuid, node, channel, phase, offered_at, ended_at, hangup_cause, disposition, fault, found)
+values (%(call_uuid)s, %(node)s, 'unknown', 'ended', %(started_at)s, %(ended_at)s, 'UNSEEN', 'failed', 'us', 'recording')
+on conflict (uuid) do nothing;
+
 -- name: close_recording
 update recording set state = 'closed', stopped_at = coalesce(stopped_at, %(stopped_at)s)
 where call_uuid = %(call_uuid)s and state = 'growing'
