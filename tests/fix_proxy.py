@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import gevent
 import pytest
 from gevent import socket
+from gevent.event import Event
 from gevent.server import StreamServer
 
 
@@ -19,6 +20,9 @@ class Proxy:
         self.port: int = self._server.server_port
         self.limit: int | None = None
         """Bytes from the server after which the connection breaks, wherever that is."""
+        self.flowing = Event()
+        """Cleared: connections stand open and nothing passes, as when a machine vanishes."""
+        self.flowing.set()
 
     def cut(self) -> None:
         """Break every connection, without a word."""
@@ -49,8 +53,8 @@ class Proxy:
             return
         server.settimeout(None)
         self._pairs.append((client, server))
-        up = gevent.spawn(_pump, client, server, lambda _size: None)
-        _pump(server, client, self._count)
+        up = gevent.spawn(_pump, client, server, self.flowing, lambda _size: None)
+        _pump(server, client, self.flowing, self._count)
         up.kill()
         client.close()
         server.close()
@@ -63,9 +67,10 @@ class Proxy:
                 raise OSError("cut here")
 
 
-def _pump(source: socket.socket, sink: socket.socket, passed: Callable[[int], None]) -> None:
+def _pump(source: socket.socket, sink: socket.socket, flowing: Event, passed: Callable[[int], None]) -> None:
     try:
         while data := source.recv(4096):
+            flowing.wait()
             sink.sendall(data)
             passed(len(data))
     except OSError:

@@ -1,8 +1,10 @@
 """One controller serves a node, another stands by and takes over; faults at random lose no call."""
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import gevent
 import psycopg
@@ -146,6 +148,59 @@ def test_a_job_in_the_background_brings_its_result(
     assert link.status().in_flight == 0
 
 
+def test_a_line_that_stands_open_and_carries_nothing_is_noticed(
+    make_switch: Callable[..., Switch],
+    database: Database,
+    make_link: MakeLink,
+    proxy: Callable[[tuple[str, int]], Proxy],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fsctl.esl.link.SILENCE_S", 2.5)
+    switch = make_switch(speed=20.0)  # It beats every second of ours.
+    between = proxy(("127.0.0.1", switch.port))
+    link = make_link(between.port)
+    uuid = switch.place_call(CallPlan(talk_s=400.0, rings=(Ring("answer", 1.0),)))
+    until(lambda: (c := Calls(database).load(uuid)) and c.phase is Phase.TALKING, "talking")
+    between.flowing.clear()
+    until(lambda: not link.ready.is_set(), "noticed")
+    assert "no heartbeat" in (link.status().error or "")
+    between.flowing.set()
+    assert link.ready.wait(20)
+    until(lambda: (c := Calls(database).load(uuid)) and c.hangup_cause == "NORMAL_CLEARING", "ended", 40)
+    assert link.status().gaps == 1
+
+
+def test_two_switches_keep_their_calls_apart(
+    make_switch: Callable[..., Switch], database: Database, tmp_path: Path
+) -> None:
+    calls = Calls(database)
+    links, uuids = {}, {}
+    for node, seed in (("fs1", 1), ("fs2", 2)):
+        (tmp_path / node).mkdir()
+        switch = make_switch(seed=seed, spool=tmp_path / node)
+        link = Link(Address("127.0.0.1", switch.port, PASSWORD), Origin(node, {"whatsapp": "whatsapp"}))
+        link.listener = Controller(calls, POLICY, link.request)
+        link.start()
+        assert link.ready.wait(10)
+        links[node], uuids[node] = (
+            link,
+            switch.place_call(CallPlan(talk_s=60.0, rings=(Ring("answer", 1.0),))),
+        )
+    for node, uuid in uuids.items():
+        until(lambda: (c := calls.load(uuid)) and c.phase is Phase.TALKING, "talking")  # noqa: B023
+        assert (found := calls.load(uuid)) is not None
+        assert found.node == node
+    links["fs1"].stop()
+    links["fs1"] = Link(links["fs1"].address, links["fs1"].origin)
+    links["fs1"].listener = Controller(calls, POLICY, links["fs1"].request)
+    links["fs1"].start()
+    assert links["fs1"].ready.wait(10)
+    for uuid in uuids.values():
+        until(lambda: (c := calls.load(uuid)) and c.hangup_cause == "NORMAL_CLEARING", "ended")  # noqa: B023
+    for link in links.values():
+        link.stop()
+
+
 class Witness:
     """The switch's own log of ends, taken inside of it: no line, nothing to cut."""
 
@@ -160,7 +215,8 @@ class Witness:
             self.ends[headers["Unique-ID"]] = headers["Hangup-Cause"]
 
 
-SEEDS = range(12)
+SEEDS = range(int(os.environ.get("FSCTL_SEEDS", "12")))
+"""FSCTL_SEEDS=300 runs hundreds, by hand."""
 
 
 @pytest.mark.parametrize("seed", SEEDS)
