@@ -103,6 +103,12 @@ class Process:
         if self._process is not None:
             self._process.terminate()
 
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(STOP_S)
+
     def stop(self) -> None:
         """End it; by force when it takes too long."""
         if self._process is None:
@@ -193,6 +199,19 @@ class Live:
         """Start both, and wait until the phones are registered."""
         self.process.start()
         self.far.start()
+        self._await_phones()
+
+    def restart(self, *, graceful: bool) -> None:
+        """End the switch under test, by a word or by force, and start it again."""
+        if not graceful:
+            self.process.kill()
+        self.process.stop()
+        self.process.start()
+        for agent in AGENTS:
+            self.far.ask(f"sofia profile phones register {agent}")
+        self._await_phones()
+
+    def _await_phones(self) -> None:
         connection = attach(self.address)
         deadline = time.monotonic() + START_S
         for agent in AGENTS:

@@ -11,7 +11,7 @@ from gevent.event import Event as Flag
 
 from fsctl.call import events
 from fsctl.call.events import CallEvent
-from fsctl.esl import decode, encode
+from fsctl.esl import decode, encode, ledger
 from fsctl.esl.connection import Connection
 from fsctl.esl.link import Address
 from fsctl.esl.messages import Event, JsonFields
@@ -36,6 +36,9 @@ class SwitchUnderTest(Protocol):
     def place_call(self, plan: CallPlan) -> None:
         """Let a call arrive that goes as planned. One at a time."""
 
+    def restart(self, *, graceful: bool) -> None:
+        """End the switch, by a word or by force, and start it again."""
+
 
 class Simulated:
     """The simulator behind the common interface."""
@@ -51,6 +54,10 @@ class Simulated:
 
     def place_call(self, plan: CallPlan) -> None:
         self._switch.place_call(plan)
+
+    def restart(self, *, graceful: bool) -> None:
+        self._switch.stop(notice=graceful)
+        self._switch.start()
 
 
 class Line:
@@ -163,7 +170,7 @@ def new_wacid() -> str:
 
 
 def quiet(switch: SwitchUnderTest) -> None:
-    """Hang up whatever there is, and wait until it is gone and every agent could take a call."""
+    """Hang up whatever there is, clear the ledger, and wait until every agent could take a call."""
     with commands(switch) as run:
         run("api hupall NORMAL_CLEARING")
         with gevent.Timeout(PATIENCE_S, AssertionError("calls do not end")):
@@ -171,6 +178,8 @@ def quiet(switch: SwitchUnderTest) -> None:
                 gevent.sleep(0.05)
             while run("api callcenter_config agent list").count("|Waiting|") < 3:
                 gevent.sleep(0.05)
+        for ended, _ in ledger.read(run(encode.ReadLedger().render()), ORIGIN):
+            run(encode.StrikeOut(ended).render())
         for agent in ("agent1", "agent2", "agent3"):
             run(f"api callcenter_config agent set status {agent} 'On Break'")
             run(f"api callcenter_config agent set status {agent} Available")

@@ -207,3 +207,20 @@ def test_a_call_that_ends_while_the_link_comes_up_is_not_lost(
         fact for fact in ear.facts if fact.uuid == talking.uuid and kinds([fact]) == ["LegHungUp caller"]
     ]
     assert {fact.cause for fact in ended if isinstance(fact, events.LegHungUp)} == {"MANAGER_REQUEST"}
+
+
+@pytest.mark.parametrize("graceful", [True, False], ids=["shut down", "killed"])
+def test_a_switch_that_is_restarted_in_mid_call_is_noticed_and_its_call_is_over(
+    graceful: bool, switch: SwitchUnderTest, talking: events.CallOffered, linked: tuple[Link, Ear]
+) -> None:
+    link, ear = linked
+    first = link.status().core_uuid
+    switch.restart(graceful=graceful)
+    ear.until(lambda: len(ear.resyncs) == 2)
+    assert link.ready.wait(PATIENCE_S)
+    status = link.status()
+    assert (status.state, status.restarts, status.gaps) == ("ready", 1, 1)
+    assert status.core_uuid != first
+    assert talking.uuid not in ear.resyncs[1]
+    ends = {fact.cause for fact in ear.facts if isinstance(fact, events.LegHungUp) and fact.leg == "caller"}
+    assert ends == ({"SYSTEM_SHUTDOWN"} if graceful else set())
