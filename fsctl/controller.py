@@ -42,8 +42,13 @@ class Controller:
         self._known: OrderedDict[str, Call | None] = OrderedDict()
 
     def knows(self, uuid: str) -> bool:
-        """Whether the call is one of ours already."""
-        return self._recall(uuid) is not None
+        """Whether the call is one of ours already; taken for granted while Postgres cannot be asked."""
+        if uuid in self._known:
+            return self._known[uuid] is not None
+        try:
+            return self._calls.load(uuid) is not None
+        except DatabaseDown:
+            return True
 
     def gone(self, node: str, standing: set[str]) -> Iterable[CallEvent]:
         """Ends of the node's calls that are open and do not stand. Nobody saw why they ended."""

@@ -43,23 +43,31 @@ class Lanes:
         """Facts that wait or are being handled."""
         self.shed = 0
         """Facts dropped so far."""
-        self.idle = Flag()
-        """Set while nothing waits and nothing is being handled."""
-        self.idle.set()
         self._handler = handler
         self._high_water = high_water
         self._queues: list[Queue] = [Queue() for _ in range(LANES)]
         self._greenlets = [gevent.spawn(self._run, queue) for queue in self._queues]
 
-    def put(self, event: CallEvent) -> bool:
-        """Add a fact to its call's lane; never blocks. False when it was shed."""
-        if self.depth >= self._high_water and isinstance(event, SHEDDABLE):
+    def put(self, event: CallEvent, *, keep: bool = False) -> bool:
+        """Add a fact to its call's lane; never blocks. False when it was shed, which ``keep`` forbids."""
+        if self.depth >= self._high_water and isinstance(event, SHEDDABLE) and not keep:
             self.shed += 1
             return False
         self.depth += 1
-        self.idle.clear()
         self._queues[zlib.crc32(event.uuid.encode("utf-8", "replace")) % LANES].put(event)
         return True
+
+    @property
+    def is_low(self) -> bool:
+        """Whether it is far from shedding."""
+        return self.depth < self._high_water // 2
+
+    def flush(self) -> None:
+        """Wait until everything that was put before this moment has been handled."""
+        marks = [Flag() for _ in self._queues]
+        for queue, mark in zip(self._queues, marks):
+            queue.put(mark)
+        gevent.wait(marks)
 
     def stop(self) -> None:
         """Drop what waits and end."""
@@ -68,7 +76,10 @@ class Lanes:
     def _run(self, queue: Queue) -> None:
         since = time.monotonic()
         while True:
-            event: CallEvent = queue.get()
+            event: CallEvent | Flag = queue.get()
+            if isinstance(event, Flag):
+                event.set()
+                continue
             if time.monotonic() - since > SLICE_S:
                 # A handler that never waits would keep the hub as long as there are facts.
                 gevent.sleep(YIELD_S)
@@ -78,5 +89,3 @@ class Lanes:
             except (Exception, gevent.Timeout):
                 log.exception("call %s: %s was not handled", event.uuid, type(event).__name__)
             self.depth -= 1
-            if not self.depth:
-                self.idle.set()

@@ -85,7 +85,7 @@ class Listener(Protocol):
         """Whether the call is known."""
 
     def gone(self, node: str, standing: set[str]) -> Iterable[CallEvent]:
-        """The ends of calls of the node that are open for us and do not stand; called when all is handled."""
+        """The ends of calls of the node that are open for us and do not stand."""
 
 
 class Link:
@@ -108,6 +108,8 @@ class Link:
         self._commands: Connection | None = None
         self._held: list[CallEvent] | None = None
         self._heard: dict[str, float] = {}
+        """When each call was last heard of, on our monotonic clock."""
+        self._comparisons = 0
         self._jobs: dict[str, AsyncResult] = {}
         self._shed_seen = 0
         self._lag_ms: float | None = None
@@ -237,7 +239,7 @@ class Link:
             assert self._commands is not None
             if time.monotonic() - self._events.heard_at > SILENCE_S:
                 raise LinkLost(f"no heartbeat from FreeSWITCH for {SILENCE_S:.0f} s")
-            shed = self._lanes.shed > self._shed_seen and self._lanes.idle.is_set()
+            shed = self._lanes.shed > self._shed_seen and self._lanes.is_low
             if shed or time.monotonic() > audit_at:
                 self.gaps += shed
                 self._compare(self._commands, everything=shed)
@@ -250,6 +252,9 @@ class Link:
             everything: tell of every channel, since any of its facts may be missing; else of unknown ones.
         """
         self._shed_seen = self._lanes.shed
+        self._comparisons += 1
+        since = time.monotonic() - HEARD_S
+        self._heard = {one: at for one, at in self._heard.items() if at >= since}
         standing = resync.channels(commands, self.origin)
         unknown = [
             one for one in standing if everything or not (self._heard_lately(one) or self.listener.knows(one))
@@ -260,29 +265,37 @@ class Link:
                 self._lanes.put(fact)
             held, self._held = self._held, None
             for fact in held:
-                self._lanes.put(fact)
+                self._lanes.put(fact, keep=True)
         ended = list(ledger.read(commands.request(encode.ReadLedger()).text, self.origin))
         for call_uuid, told in ended:
             if call_uuid not in standing:
                 for fact in told:
-                    self._lanes.put(fact)
+                    self._lanes.put(fact, keep=True)
         self.resyncs += everything
         self.repaired += 0 if everything else len(unknown)
         self._greenlets = [one for one in self._greenlets if not one.dead]
-        settle = gevent.spawn(self._settle, set(standing), [one for one, _ in ended], audit=not everything)
+        settle = gevent.spawn(
+            self._settle, self._comparisons, set(standing), [one for one, _ in ended], audit=not everything
+        )
         self._greenlets.append(settle)
 
-    def _settle(self, standing: set[str], ended: list[str], *, audit: bool) -> None:
-        """When all that waits is handled: strike the calls stored out of the ledger, end those that are gone."""
-        self._lanes.idle.wait()
-        for call_uuid in ended:
-            if call_uuid not in standing:
-                self.request(encode.StrikeOut(call_uuid))
-        recent = {one for one in self._heard if self._heard_lately(one)}
-        self._heard = {one: at for one, at in self._heard.items() if one in recent}
-        for fact in self.listener.gone(self.origin.node, standing | recent):
-            self.repaired += audit
-            self._lanes.put(fact)
+    def _settle(self, comparison: int, standing: set[str], ended: list[str], *, audit: bool) -> None:
+        """When what was told is handled: strike the calls stored out of the ledger, end those that are gone.
+
+        While Postgres is away that takes its time; a newer comparison then knows better.
+        """
+        self._lanes.flush()
+        if comparison != self._comparisons:
+            return
+        try:
+            for call_uuid in ended:
+                if call_uuid not in standing:
+                    self.request(encode.StrikeOut(call_uuid))
+            for fact in self.listener.gone(self.origin.node, standing | self._heard.keys()):
+                self.repaired += audit
+                self._lanes.put(fact)
+        except FsctlError as error:
+            log.info("%s: left to the next comparison: %s", self.origin.node, error)
 
     def _heard_lately(self, call_uuid: str) -> bool:
         return time.monotonic() - self._heard.get(call_uuid, -HEARD_S) < HEARD_S
@@ -323,11 +336,11 @@ class Link:
         if isinstance(fact, events.LegHungUp) and fact.leg == "caller":
             # The last word of a call holds all of it: what was missed or shed before is told here again.
             for told in decode.snapshot(event, self.origin):
-                self._take(told)
+                self._take(told, keep=True)
         self._take(fact)
 
-    def _take(self, fact: CallEvent) -> None:
+    def _take(self, fact: CallEvent, *, keep: bool = False) -> None:
         if self._held is not None:
             self._held.append(fact)
         else:
-            self._lanes.put(fact)
+            self._lanes.put(fact, keep=keep)
