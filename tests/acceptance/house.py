@@ -54,7 +54,7 @@ class House:
         self._commands = {name: ["--config", str(config), name] for name in ("serve", "media", "transcribe")}
         self._commands["simulate"] = [
             "simulate", "--listen", f"127.0.0.1:{there.port}", "--password-env", "ESL", "--calls", "1",
-            "--spool", str(self.spool), "--speed", str(SPEED), "--seed", "7",
+            "--spool", str(self.spool), "--speed", str(SPEED),
         ]  # fmt: skip
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self.database = Database(self.server.dsn, process="test", size=2)
