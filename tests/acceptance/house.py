@@ -57,6 +57,7 @@ class House:
             "--spool", str(self.spool), "--speed", str(SPEED),
         ]  # fmt: skip
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self.calls_placed = 1
         self.database = Database(self.server.dsn, process="test", size=2)
         self.database.open()
         for name in (
@@ -86,6 +87,7 @@ class House:
 
     def start_again(self, name: str) -> None:
         """What a supervisor does."""
+        self.calls_placed += name == "simulate"
         if name == "postgres":
             self.server.start()
         else:
@@ -110,10 +112,10 @@ class House:
         return read_thread(self.database, found[0]) if found else None
 
     def call(self) -> CallItem | None:
-        """The call, once it is in its thread."""
+        """The first call, once it is in its thread."""
         view = self.thread()
         calls = [item for item in view.items if isinstance(item, CallItem)] if view else []
-        assert len(calls) <= 1
+        assert len(calls) <= self.calls_placed
         return calls[0] if calls else None
 
     def until(self, wanted: Callable[[CallItem], bool], what: str, timeout_s: float = 90) -> CallItem:
