@@ -105,10 +105,12 @@ def test_the_second_controller_stands_by_and_takes_over_when_the_first_is_killed
 def test_a_controller_keeps_its_node_while_postgres_is_away(dsn: str) -> None:
     lock, rival = NodeLock(dsn, "fs1"), NodeLock(dsn, "fs1")
     assert lock.acquire()
+    ours = (
+        "from pg_stat_activity where application_name = 'fsctl serves fs1' and datname = current_database()"
+    )
     with psycopg.connect(dsn, autocommit=True) as other:
-        other.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'fsctl serves%'"
-        )
+        other.execute(f"select pg_terminate_backend(pid) {ours}".encode())
+        until(lambda: other.execute(f"select count(*) {ours}".encode()).fetchone() == (0,), "terminated")
     assert lock.held()
     assert not rival.acquire()
     lock.release()
