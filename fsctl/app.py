@@ -35,12 +35,17 @@ def database_url(config: Config) -> str:
     return config.database_url or embedded(config).dsn
 
 
-def require_database(config: Config) -> None:
-    """Raises DatabaseError when Postgres does not answer or its schema is not ours, with what to do."""
+def require_running(config: Config) -> None:
+    """Raises DatabaseDown when the embedded Postgres is asked for and does not run, with what to do."""
     if not config.database_url and not embedded(config).is_running():
         raise DatabaseDown(
             "the embedded Postgres is not running: `fsctl db start`, or `fsctl run` for everything"
         )
+
+
+def require_database(config: Config) -> None:
+    """Raises DatabaseError when Postgres does not answer or its schema is not ours, with what to do."""
+    require_running(config)
     missing = migrate.pending(database_url(config))
     if missing:
         raise DatabaseError(f"the schema is not up to date ({', '.join(missing)}): run `fsctl init-db`")

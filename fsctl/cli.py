@@ -169,7 +169,9 @@ def _init_db(options: argparse.Namespace) -> int:
     from fsctl import app
     from fsctl.store import migrate
 
-    applied = migrate.migrate(app.database_url(_load(options)))
+    settings = _load(options)
+    app.require_running(settings)
+    applied = migrate.migrate(app.database_url(settings))
     print("\n".join(f"applied {name}" for name in applied) or "up to date")
     return 0
 

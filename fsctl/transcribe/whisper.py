@@ -9,7 +9,6 @@ are decoded once more with the full context and faster-whisper's own safeguards.
 import logging
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import ctranslate2
@@ -55,13 +54,6 @@ def load(options: EngineOptions) -> "Whisper":
     return Whisper(model, options)
 
 
-@dataclass(frozen=True)
-class _Job:
-    speech: Speech
-    features: Features
-    language: str
-
-
 class Whisper:
     """An Engine."""
 
@@ -98,7 +90,7 @@ class Whisper:
             prompts,
             beam_size=BEAM,
             # CTranslate2 stops at max_length // 2 or max_length minus the prompt, whichever is less.
-            max_length=min(self._model.max_length, 2 * max(most, len(prompts[0]) + most // 2)),
+            max_length=min(self._model.max_length, max(2 * most, most + len(prompts[0]))),
             return_scores=True,
             return_no_speech_prob=True,
         )
