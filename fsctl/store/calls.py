@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from fsctl.call import commands, events
+from fsctl.call import commands
 from fsctl.call.commands import StoreCommand
 from fsctl.call.events import Alias, CallEvent, ContactFound
 from fsctl.call.state import Call, Disposition, Fault, Phase
@@ -122,9 +122,6 @@ def _event_to_row(event: CallEvent) -> Row:
 def kind_of(event: type[CallEvent]) -> str:
     """``CallOffered`` -> ``call_offered``: the kind as the story has it."""
     return _CAMEL.sub("_", event.__name__).lower()
-
-
-KINDS = frozenset(kind_of(event) for event in events.EVENTS)
 
 
 def _plain(value: Any) -> Any:

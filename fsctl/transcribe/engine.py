@@ -45,6 +45,23 @@ class Text:
     """Probability that there was no speech at all."""
 
 
+def to_16k(samples: npt.NDArray[np.int16], rate: int) -> Waveform:
+    """Mono int16 at any telephone rate as recognisers want it.
+
+    Band-limited by the Fourier transform: utterances are seconds long, so the whole is transformed at once.
+    """
+    wave = samples.astype(np.float32) / 32768.0
+    if rate == RATE or not len(wave):
+        return wave
+    count = round(len(wave) * RATE / rate)
+    spectrum = np.fft.rfft(wave)
+    kept = min(len(spectrum), count // 2 + 1)
+    out = np.zeros(count // 2 + 1, dtype=spectrum.dtype)
+    out[:kept] = spectrum[:kept]
+    resampled: Waveform = (np.fft.irfft(out, count) * (count / len(wave))).astype(np.float32)
+    return resampled
+
+
 class Engine(Protocol):
     """A recogniser, loaded."""
 

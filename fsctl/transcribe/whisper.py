@@ -18,7 +18,7 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
 from fsctl.errors import ModelError
-from fsctl.transcribe.engine import RATE, EngineOptions, Speech, Text
+from fsctl.transcribe.engine import EngineOptions, Speech, Text
 
 log = logging.getLogger(__name__)
 
@@ -212,20 +212,3 @@ def _context_frames(seconds: float) -> int:
     """Whole seconds, so that utterances of about one length share a batch; 30 s at most."""
     whole = max(LEAST_CONTEXT_S, int(np.ceil(seconds)) + MARGIN_S)
     return min(whole, 30) * FRAMES_PER_SECOND
-
-
-def to_16k(samples: npt.NDArray[np.int16], rate: int) -> npt.NDArray[np.float32]:
-    """Mono int16 at any telephone rate as Whisper wants it.
-
-    Band-limited by the Fourier transform: utterances are seconds long, so the whole is transformed at once.
-    """
-    wave = samples.astype(np.float32) / 32768.0
-    if rate == RATE or not len(wave):
-        return wave
-    count = round(len(wave) * RATE / rate)
-    spectrum = np.fft.rfft(wave)
-    kept = min(len(spectrum), count // 2 + 1)
-    out = np.zeros(count // 2 + 1, dtype=spectrum.dtype)
-    out[:kept] = spectrum[:kept]
-    resampled: npt.NDArray[np.float32] = (np.fft.irfft(out, count) * (count / len(wave))).astype(np.float32)
-    return resampled

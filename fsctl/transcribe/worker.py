@@ -13,8 +13,7 @@ from fsctl.errors import DatabaseDown
 from fsctl.store.db import Wakeup
 from fsctl.store.utterances import Claimed, NewSegment, Utterances
 from fsctl.transcribe import guard
-from fsctl.transcribe.engine import Engine, Speech, Text
-from fsctl.transcribe.whisper import to_16k
+from fsctl.transcribe.engine import Engine, Speech, Text, to_16k
 
 log = logging.getLogger(__name__)
 

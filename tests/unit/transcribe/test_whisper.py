@@ -4,8 +4,7 @@ import numpy as np
 
 from fsctl.sim import load_samples
 from fsctl.transcribe import guard, wer
-from fsctl.transcribe.engine import RATE, Engine, Speech
-from fsctl.transcribe.whisper import to_16k
+from fsctl.transcribe.engine import RATE, Engine, Speech, to_16k
 
 
 def turns_of(name: str, leg: str) -> tuple[list[Speech], str]:
