@@ -167,6 +167,21 @@ def test_a_channel_of_another_context_is_none_of_ours() -> None:
     assert decode.decode(event(**{"Call-Direction": "outbound"}), ORIGIN) is None
 
 
+def test_the_bridge_begins_when_the_channel_says_so_not_when_the_event_was_sent() -> None:
+    """uuid_dump has the same time later: a controller that was away cuts the same window."""
+    bridged = event(
+        **{
+            "Event-Name": "CHANNEL_BRIDGE",
+            "Bridge-A-Unique-ID": "u",
+            "Bridge-B-Unique-ID": "a",
+            "Caller-Channel-Bridged-Time": "1795335729000001",
+        }
+    )
+    fact = decode.decode(bridged, ORIGIN)
+    assert isinstance(fact, events.LegsBridged)
+    assert fact.at == datetime(2026, 11, 22, 8, 22, 9, 1, UTC)
+
+
 def test_nonsense_in_numbers_is_no_error() -> None:
     gone = event(**{"Event-Name": "CHANNEL_HANGUP_COMPLETE", "variable_rtp_audio_in_mos": "nan"})
     fact = decode.decode(gone, ORIGIN)
