@@ -6,25 +6,21 @@ the well-known password of FreeSWITCH's sample configuration is refused unless `
 
 import dataclasses
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+from typing import Any, Literal
 
-from fsctl.call.routing import Number, Policy
+from fsctl import config_policy
+from fsctl.call.policy import Policy, Queue
 from fsctl.errors import ConfigError
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
+from fsctl.tables import Environment, Tables
 
 WELL_KNOWN_PASSWORD = "ClueCon"
-
-Environment = Mapping[str, str]
+WEBSOCKET_SECRET = 16
+"""A shorter secret could be guessed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +46,40 @@ class Media:
     """webrtcvad's aggressiveness, 0 to 3."""
     hangover_ms: int = 500
     """Silence that ends an utterance."""
+    min_utterance_ms: int = 150
+    """Voiced sound that an utterance has at least; with less it was a click or a breath."""
     max_utterance_ms: int = 12000
-    """Longer speech is cut at its quietest moment before this."""
+    """Longer speech is cut in its best pause before this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """What becomes of recordings."""
+
+    url: str = ""
+    """A folder, or an address that fsspec knows such as ``s3://bucket/x``; empty: below the data folder."""
+    format: Literal["wav", "flac", "opus"] = "wav"
+    """flac is the same bit for bit in a third of the room; opus loses, in a tenth."""
+    disk_alarm: float = 0.85
+    """Share of a disk in use from which on there is an alarm."""
+    disk_compress: float = 0.92
+    """The same for making the oldest recordings of the archive smaller, as FLAC."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Websocket:
+    """Audio that a FreeSWITCH sends as mod_audio_fork or mod_audio_stream do, instead of a shared folder."""
+
+    listen: str = ""
+    """HOST:PORT; empty: no such source. Behind a proxy that does TLS, unless it is the loopback."""
+    secret: str = field(default="", repr=False)
+    """Signs the paths that FreeSWITCH is told, and is the password of basic authentication. From ``secret_env``
+    or ``secret_file``."""
+    rate: int = 16000
+    """Of what is sent, where the metadata does not say it."""
+    channels: int = 2
+    silence_s: float = 60.0
+    """A connection that sends nothing for so long is ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,16 +108,23 @@ class Config:
     postgres_bin: Path | None = None
     model_dir: Path | None = None
     lab: bool = False
-    default_queue: str = "support@fsctl"
     nodes: tuple[Node, ...] = ()
-    numbers: Mapping[str, Number] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+    """Routing's view."""
     media: Media = Media()
+    archive: Archive = Archive()
+    websocket: Websocket = Websocket()
     transcribe: Transcribe = Transcribe()
 
     @property
-    def policy(self) -> Policy:
-        """Routing's view."""
-        return Policy(default_queue=self.default_queue, numbers=self.numbers)
+    def queues(self) -> Mapping[str, Queue]:
+        """What is said of mod_callcenter's queues, by name."""
+        return self.policy.queues
+
+    @property
+    def archive_url(self) -> str:
+        """Where recordings are kept."""
+        return self.archive.url or str(self.data_dir / "archive")
 
     @property
     def models(self) -> Path:
@@ -119,8 +154,8 @@ def load(path: Path | None, environment: Environment = os.environ) -> Config:
     found = path or (Path("fsctl.toml") if Path("fsctl.toml").exists() else None)
     source = str(found) if found else "(no config file)"
     table = _read(found) if found else {}
-    config = _Reader(source, environment).config(table, found.parent if found else Path())
-    return _override(config, environment)
+    tables = Tables(source, environment, found.parent if found else Path())
+    return _override(_config(table, tables), environment)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -145,123 +180,82 @@ def _override(config: Config, environment: Environment) -> Config:
     return dataclasses.replace(config, **changes)
 
 
-class _Reader:
-    """Walks the TOML tables beside the dataclasses, so that a key is known, of its type, or an error."""
+def _config(table: dict[str, Any], tables: Tables) -> Config:
+    """The whole file; relative paths are relative to the file's folder."""
+    rest = dict(table)
+    nodes = tables.take(rest, "node", list, [])
+    media = tables.fill(Media, tables.take(rest, "media", dict, {}), "media")
+    archive = _archive(tables.take(rest, "archive", dict, {}), tables)
+    websocket = _websocket(tables.take(rest, "websocket", dict, {}), tables)
+    transcribe = tables.fill(Transcribe, tables.take(rest, "transcribe", dict, {}), "transcribe")
+    if not 0 <= media.vad_mode <= 3:
+        raise tables.error("media.vad_mode", "0, 1, 2 or 3", media.vad_mode)
+    policy = config_policy.read(rest, tables)
+    tables_of_ours = {"nodes", "policy", "media", "archive", "websocket", "transcribe"}
+    top = tables.fill(Config, rest, "", skip={"source", *tables_of_ours})
+    found = tuple(_node(node, f"node[{i}]", top.lab, tables) for i, node in enumerate(nodes))
+    names = [node.name for node in found]
+    if len(set(names)) < len(names):
+        raise tables.error("node.name", "a name of its own for each node", ", ".join(names))
+    return dataclasses.replace(
+        top,
+        source=tables.source,
+        data_dir=tables.folder / top.data_dir,
+        model_dir=tables.folder / top.model_dir if top.model_dir else None,
+        nodes=found,
+        policy=policy,
+        media=media,
+        archive=archive,
+        websocket=websocket,
+        transcribe=transcribe,
+    )
 
-    def __init__(self, source: str, environment: Environment) -> None:
-        self._source = source
-        self._environment = environment
 
-    def config(self, table: dict[str, Any], folder: Path) -> Config:
-        """The whole file; relative paths are relative to the file's folder."""
-        rest = dict(table)
-        nodes = self._take(rest, "node", list, [])
-        numbers = self._take(rest, "number", dict, {})
-        media = self._fill(Media, self._take(rest, "media", dict, {}), "media")
-        transcribe = self._fill(Transcribe, self._take(rest, "transcribe", dict, {}), "transcribe")
-        if not 0 <= media.vad_mode <= 3:
-            raise self._error("media.vad_mode", "0, 1, 2 or 3", media.vad_mode)
-        top = self._fill(Config, rest, "", skip={"source", "nodes", "numbers", "media", "transcribe"})
-        found = tuple(self._node(node, f"node[{i}]", top.lab, folder) for i, node in enumerate(nodes))
-        names = [node.name for node in found]
-        if len(set(names)) < len(names):
-            raise self._error("node.name", "a name of its own for each node", ", ".join(names))
-        return dataclasses.replace(
-            top,
-            source=self._source,
-            data_dir=folder / top.data_dir,
-            model_dir=folder / top.model_dir if top.model_dir else None,
-            nodes=found,
-            numbers={
-                self._digits(key): self._fill(Number, value, f"number.{key}")
-                for key, value in numbers.items()
-            },
-            media=media,
-            transcribe=transcribe,
-        )
+def _archive(table: Any, tables: Tables) -> Archive:
+    archive = tables.fill(Archive, table, "archive")
+    for name in ("disk_alarm", "disk_compress"):
+        if not 0 < getattr(archive, name) <= 1:
+            raise tables.error(f"archive.{name}", "a share above 0, at most 1", getattr(archive, name))
+    if archive.url and "://" not in archive.url:
+        archive = dataclasses.replace(archive, url=str(tables.folder / Path(archive.url).expanduser()))
+    return archive
 
-    def _node(self, table: Any, where: str, lab: bool, folder: Path) -> Node:
-        rest = dict(self._is(table, dict, where))
-        name = self._take(rest, "password_env", str, "", where)
-        file = self._take(rest, "password_file", str, "", where)
-        node = self._fill(Node, rest, where, skip={"password"})
-        password = self._secret(where, name, folder / file if file else None)
-        if password == WELL_KNOWN_PASSWORD and not lab:
-            raise ConfigError(
-                f"{self._source}: {where}: the password is FreeSWITCH's well-known one; "
-                "choose another, or say lab = true if this is a lab"
-            )
-        for context, channel in node.contexts.items():
-            if channel not in ("whatsapp", "sip"):
-                raise self._error(f"{where}.contexts.{context}", '"whatsapp" or "sip"', channel)
-        return dataclasses.replace(node, password=password, spool=folder / node.spool)
 
-    def _secret(self, where: str, name: str, file: Path | None) -> str:
-        if name:
-            value = self._environment.get(name, "")
-            if not value:
-                raise ConfigError(f"{self._source}: {where}.password_env: ${name} is not set")
-            return value
-        if file is not None:
-            try:
-                value = file.read_text().strip()
-            except OSError as error:
-                raise ConfigError(
-                    f"{self._source}: {where}.password_file: {file}: {error.strerror}"
-                ) from error
-            if value:
-                return value
+def _websocket(table: Any, tables: Tables) -> Websocket:
+    rest = dict(table)
+    secret = tables.secret(rest, "websocket", "secret", "the secret of websocket forks") or ""
+    found = dataclasses.replace(tables.fill(Websocket, rest, "websocket", skip={"secret"}), secret=secret)
+    host, _, port = found.listen.rpartition(":")
+    if found.listen and not (host and port.isdigit()):
+        raise tables.error("websocket.listen", "HOST:PORT", found.listen)
+    if found.listen and len(secret) < WEBSOCKET_SECRET:
         raise ConfigError(
-            f"{self._source}: {where}: the Event Socket's password is missing: "
+            f"{tables.source}: websocket.secret: expected secret_env or secret_file with at least "
+            f"{WEBSOCKET_SECRET} characters: anybody could send audio"
+        )
+    if found.channels not in (1, 2) or not 8000 <= found.rate <= 48000:
+        raise tables.error("websocket", "1 or 2 channels at 8000 to 48000 Hz", (found.channels, found.rate))
+    return found
+
+
+def _node(table: Any, where: str, lab: bool, tables: Tables) -> Node:
+    rest = dict(tables.typed(table, dict, where))
+    password = tables.secret(rest, where, "password", "the Event Socket's password")
+    if password is None:
+        raise ConfigError(
+            f"{tables.source}: {where}: the Event Socket's password is missing: "
             "name its variable (password_env) or file (password_file)"
         )
-
-    def _digits(self, key: str) -> str:
-        if not re.fullmatch(r"\+?\d{5,20}", key):
-            raise self._error(f"number.{key}", "digits of a business number", key)
-        return key.lstrip("+")
-
-    def _fill(
-        self, kind: type[T], table: Any, where: str, skip: frozenset[str] | set[str] = frozenset()
-    ) -> T:
-        """A dataclass from a table: unknown keys and wrong types are errors."""
-        prefix = f"{where}." if where else ""
-        fields = {f.name: f for f in dataclasses.fields(kind) if f.name not in skip}
-        values: dict[str, Any] = {}
-        for key, value in self._is(table, dict, where).items():
-            if key not in fields:
-                known = ", ".join(sorted(fields))
-                raise ConfigError(f"{self._source}: {prefix}{key}: no such setting (there is: {known})")
-            values[key] = self._convert(fields[key].type, value, f"{prefix}{key}")
-        return kind(**values)
-
-    def _convert(self, kind: Any, value: Any, where: str) -> Any:
-        origin = get_origin(kind)
-        if origin is tuple:
-            return tuple(self._is(item, str, where) for item in self._is(value, list, where))
-        if origin is not None and origin is not Mapping and type(None) in get_args(kind):
-            kind = next(k for k in get_args(kind) if k is not type(None))
-        if kind is Path:
-            return Path(self._is(value, str, where)).expanduser()
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
-        if get_origin(kind) is not None:
-            return self._is(value, dict, where)
-        return self._is(value, kind, where)
-
-    def _take(self, table: dict[str, Any], key: str, kind: type, default: Any, where: str = "") -> Any:
-        if key not in table:
-            return default
-        return self._is(table.pop(key), kind, f"{where}.{key}" if where else key)
-
-    def _is(self, value: Any, kind: type, where: str) -> Any:
-        if isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
-            return value
-        names = {dict: "a table", list: "a list", str: "a string", int: "a number", bool: "true or false"}
-        raise self._error(where, names.get(kind, kind.__name__), value)
-
-    def _error(self, where: str, expected: str, value: Any) -> ConfigError:
-        return ConfigError(f"{self._source}: {where}: expected {expected}, not {value!r}")
+    if password == WELL_KNOWN_PASSWORD and not lab:
+        raise ConfigError(
+            f"{tables.source}: {where}: the password is FreeSWITCH's well-known one; "
+            "choose another, or say lab = true if this is a lab"
+        )
+    node = tables.fill(Node, rest, where, skip={"password"})
+    for context, channel in node.contexts.items():
+        if channel not in ("whatsapp", "sip"):
+            raise tables.error(f"{where}.contexts.{context}", '"whatsapp" or "sip"', channel)
+    return dataclasses.replace(node, password=password, spool=tables.folder / node.spool)
 
 
 def share_dir(name: str) -> Path:

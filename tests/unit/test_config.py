@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fsctl import config
+from fsctl.call.policy import Number, Policy, Queue, Rule
 from fsctl.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -34,11 +35,71 @@ MISTAKES = {
     "two nodes of one name": (NODE + NODE, r"node\.name: expected a name of its own"),
     "a number that is none": ('[number.abc]\nqueue = "q"', r"number\.abc: expected digits"),
     "a mode that is none": ("[media]\nvad_mode = 7", r"media\.vad_mode: expected 0, 1, 2 or 3"),
+    "a format that is none": (
+        '[archive]\nformat = "mp3"',
+        r'archive\.format: expected "wav" or "flac" or "opus"',
+    ),
+    "a share that is none": ("[archive]\ndisk_alarm = 85", r"archive\.disk_alarm: expected a share"),
+    "forks without a secret": (
+        '[websocket]\nlisten = "127.0.0.1:1"',
+        r"websocket\.secret: expected secret_env",
+    ),
+    "forks with a short secret": (
+        '[websocket]\nlisten = "127.0.0.1:1"\nsecret_env = "ESL"',
+        r"websocket\.secret: expected .* at least 16",
+    ),
+    "forks nowhere": ('[websocket]\nlisten = "9000"', r"websocket\.listen: expected HOST:PORT"),
+    "forks at no rate": ("[websocket]\nrate = 5", r"websocket: expected 1 or 2 channels at 8000"),
     "a channel that is none": (
         NODE + 'contexts = { a = "fax" }',
         r'contexts\.a: expected "whatsapp" or "sip"',
     ),
     "no TOML": ("= =", r"not TOML"),
+    "hours that are none": ('[hours.o]\nmon = ["9-17"]', r'hours\.o\.mon: expected a list such as \["09:00'),
+    "a minute that is none": ('[hours.o]\nmon = ["09:61-10:00"]', r"hours\.o\.mon: expected a list"),
+    "a day that is none": (
+        "[hours.o]\nmoonday = []",
+        r"hours\.o\.moonday: expected one of timezone, holidays, mon",
+    ),
+    "a zone that is none": ('[hours.o]\ntimezone = "Mars/Base"', r"hours\.o\.timezone: expected a time zone"),
+    "a holiday that is none": (
+        '[hours.o]\nholidays = ["someday"]',
+        r"hours\.o\.holidays: expected a day such as",
+    ),
+    "hours nobody defined": (
+        '[queue."q@x"]\nhours = "o"',
+        r"queue\.q@x\.hours: expected one of the \[hours\]",
+    ),
+    "a rule's hours nobody defined": (
+        '[[rule]]\nname = "r"\nopen = "o"',
+        r"rule r: expected one of the \[hours\]",
+    ),
+    "a queue that is none": ('default_queue = "a b"', r"default_queue: expected a queue such as"),
+    "a rule's queue that is none": ('[[rule]]\nname = "r"\nqueue = "x"', r"rule r: expected a queue such as"),
+    "a rule without a name": ('[[rule]]\nqueue = "q@x"', r"rule\[0\]\.name: is missing"),
+    "a queue of a language that is none": (
+        '[queue."q@x"]\nlanguages = { es = "x" }',
+        r"queue\.q@x\.languages: expected a queue",
+    ),
+    "a queue of one that is none": (
+        '[routing]\nsticky_queue = "{agent}"',
+        r"routing\.sticky_queue: expected a queue",
+    ),
+    "a pattern that is none": (
+        '[[rule]]\nname = "r"\nmessage = "("',
+        r"rule\[0\]\.message: expected a regular expr",
+    ),
+    "a condition that is none": ('[[rule]]\nname = "r"\nmoon = 1', r"rule\[0\]\.moon: no such setting"),
+    "a number of waiting that is none": (
+        '[[rule]]\nname = "r"\nwaiting = { "q@x" = "many" }',
+        r"rule\[0\]\.waiting\.q@x: expected a number",
+    ),
+    "a recording that is none": (
+        '[queue."q@x"]\nrecording = "maybe"',
+        r'recording: expected "disclose" or "consent"',
+    ),
+    "a secret that is too short": ('[payload]\nsecret_env = "ESL"', r"payload\.secret: expected at least 16"),
+    "a payload setting that is none": ("[payload]\nsecret = 'x'", r"payload\.secret: expected secret_env"),
 }
 
 
@@ -77,6 +138,12 @@ def test_relative_folders_are_relative_to_the_file(tmp_path: Path) -> None:
     assert loaded.nodes[0].spool == tmp_path / "rec"
 
 
+def test_the_archive_is_a_folder_or_an_address(tmp_path: Path) -> None:
+    assert load(tmp_path, "").archive_url == str(tmp_path / ".fsctl" / "archive")
+    assert load(tmp_path, '[archive]\nurl = "kept"').archive_url == str(tmp_path / "kept")
+    assert load(tmp_path, '[archive]\nurl = "s3://bucket/x"').archive_url == "s3://bucket/x"
+
+
 def test_the_environment_wins(tmp_path: Path) -> None:
     environment = {"FSCTL_DATA_DIR": "/d", "FSCTL_DATABASE_URL": "host=y", "FSCTL_MODEL": "tiny.en"}
     loaded = load(tmp_path, 'database_url = "host=x"', environment)
@@ -97,10 +164,22 @@ def test_the_example_documents_every_setting_with_its_default() -> None:
         (config.Config, example),
         (config.Node, example["node"][0]),
         (config.Media, example["media"]),
+        (config.Archive, example["archive"]),
+        (config.Websocket, example["websocket"]),
         (config.Transcribe, example["transcribe"]),
+        (Number, example["number"]["15550100001"]),
+        (Queue, example["queue"]["support@fsctl"]),
+        (Rule, example["rule"][0]),
+        (Policy, example["routing"] | {"default_queue": example["default_queue"]}),
     ):
-        internal = {"source", "nodes", "numbers", "media", "transcribe", "password"}
+        internal = {"source", "nodes", "policy", "media", "transcribe", "password", "payload_secrets"}
+        internal |= {"archive", "websocket", "secret"}
+        internal |= {"numbers", "queues", "hours", "rules"} if kind is Policy else set()
         for field in dataclasses.fields(kind):
             assert field.name in internal or field.name in table or f"# {field.name} =" in text, field.name
     assert loaded.media == config.Media()
+    assert loaded.archive == config.Archive()
+    assert loaded.websocket == config.Websocket()
     assert loaded.transcribe == config.Transcribe()
+    assert loaded.queues == {"support@fsctl": Queue()}
+    assert dataclasses.replace(loaded.policy, numbers={}, queues={}, hours={}, rules=()) == Policy()

@@ -1,0 +1,105 @@
+"""What the config says of numbers, queues, opening hours and rules: routing looks at this and at the call."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fsctl.call.hours import Hours
+
+QUEUE_NAME = re.compile(r"[\w.-]+@[\w.-]+\Z", re.ASCII)
+"""What the dialplan takes for a queue."""
+
+Recording = Literal["disclose", "consent", "always", "never"]
+"""disclose: says that it records; consent: asks for a key first; always: without a word."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """One of our business numbers."""
+
+    queue: str | None = None
+    language: str | None = None
+    label: str = ""
+    menu: bool = False
+    """Ask callers whose language is not known to choose one by key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """One of mod_callcenter's queues, as we use it."""
+
+    answer_within_s: int = 20
+    """Service level: a call answered in this time is answered well."""
+    hours: str | None = None
+    """Name of its opening hours; None is always open."""
+    recording: Recording | None = None
+    """None: the dialplan's default."""
+    announce_wait: bool = True
+    """Tell the caller how long it may take."""
+    wrap_up_s: int | None = None
+    """The agents' time after each call; None leaves what mod_callcenter has."""
+    languages: Mapping[str, str] = field(default_factory=dict)
+    """Language -> queue of those who speak it."""
+    skills: Mapping[str, str] = field(default_factory=dict)
+    """Skill that a rule asks for -> queue of those who have it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A rule of the config: when every condition given holds, what is given counts.
+
+    Conditions that are lists hold when one of their items does. Patterns are searched for, ignoring case.
+    """
+
+    name: str
+    # --- conditions
+    channel: Literal["whatsapp", "sip"] | None = None
+    numbers: tuple[str, ...] = ()
+    """Of ours, as dialled."""
+    callers: tuple[str, ...] = ()
+    """What a caller's number or user id begins with."""
+    countries: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    vip: bool | None = None
+    payload: re.Pattern[str] | None = None
+    """In the payload of a button or link. Anybody can send any: a hint, not a right."""
+    message: re.Pattern[str] | None = None
+    """In one of the customer's last chat messages."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """Parameters of the request URI."""
+    open: str | None = None
+    """Name of opening hours: within them."""
+    closed: str | None = None
+    """Name of opening hours: outside them."""
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """Queue -> at least so many wait in it."""
+    # --- results
+    queue: str | None = None
+    skill: str | None = None
+    language: str | None = None
+    score: int | None = None
+    recording: Recording | None = None
+    close: bool = False
+    """Take no call: it goes on in the chat."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """The whole of it."""
+
+    default_queue: str = "support@fsctl"
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    """By digits of the business number."""
+    queues: Mapping[str, Queue] = field(default_factory=dict)
+    hours: Mapping[str, Hours] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    sticky_for_s: int = 0
+    """How long a caller goes to the same agent first; 0 is never."""
+    sticky_queue: str = "{agent}-own@fsctl"
+    """The queue with that one agent; its max-wait-time is how long it is tried."""
+    payload_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def queue(self, name: str | None) -> Queue:
+        """What is said of a queue; nothing said is the defaults."""
+        return self.queues.get(name or "", Queue())
