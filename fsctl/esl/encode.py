@@ -6,6 +6,7 @@ for exactly the place where it lands, or refused: a line feed in a command would
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from fsctl.call import commands
 from fsctl.errors import Unencodable
@@ -27,6 +28,7 @@ SUBCLASSES = ("callcenter::info",)
 
 _UUID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
+_ROW = re.compile(r"[A-Za-z0-9._|-]{1,255}\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -71,6 +73,26 @@ class DumpChannel:
 
 
 @dataclass(frozen=True)
+class ChannelExists:
+    """Whether a channel is up: ``true`` or ``false``. ``show channels`` may list one that has hung up."""
+
+    channel_uuid: str
+
+    def render(self) -> str:
+        return f"api uuid_exists {uuid(self.channel_uuid)}"
+
+
+@dataclass(frozen=True)
+class MeasureMedia:
+    """Have FreeSWITCH write the counters of a channel's audio into its variables, as it does at the end."""
+
+    channel_uuid: str
+
+    def render(self) -> str:
+        return f"api uuid_set_media_stats {uuid(self.channel_uuid)}"
+
+
+@dataclass(frozen=True)
 class SetVariables:
     """Set several channel variables at once (``uuid_setvar_multi``)."""
 
@@ -111,20 +133,30 @@ class CoreUuid:
 
 @dataclass(frozen=True)
 class ReadLedger:
-    """The calls that ended, as FreeSWITCH wrote them down itself (dialplan/whatsapp.xml, api_reporting_hook)."""
+    """The keys of calls that ended, as FreeSWITCH wrote them down itself: dialplan/whatsapp.xml."""
 
     def render(self) -> str:
-        return "api hash_dump db fsctl_ended"
+        return "api db list/fsctl_ended"
+
+
+@dataclass(frozen=True)
+class ReadRow:
+    """What the ledger holds under a key."""
+
+    key: str
+
+    def render(self) -> str:
+        return f"api db select/fsctl_ended/{row(self.key)}"
 
 
 @dataclass(frozen=True)
 class StrikeOut:
-    """Take a call out of the ledger."""
+    """Take a row out of the ledger."""
 
-    channel_uuid: str
+    key: str
 
     def render(self) -> str:
-        return f"api hash delete/fsctl_ended/{uuid(self.channel_uuid)}"
+        return f"api db delete/fsctl_ended/{row(self.key)}"
 
 
 @dataclass(frozen=True)
@@ -135,6 +167,107 @@ class ListMembers:
 
     def render(self) -> str:
         return f"api callcenter_config queue list members {word(self.queue)}"
+
+
+@dataclass(frozen=True)
+class ListAgents:
+    """mod_callcenter's agents as its ``|`` list, or one of them."""
+
+    agent: str = ""
+
+    def render(self) -> str:
+        return f"api callcenter_config agent list {word(self.agent) if self.agent else ''}".rstrip()
+
+
+@dataclass(frozen=True)
+class ListTiers:
+    """Which agent serves which queue."""
+
+    def render(self) -> str:
+        return "api callcenter_config tier list"
+
+
+@dataclass(frozen=True)
+class ListQueues:
+    """mod_callcenter's queues with their settings."""
+
+    def render(self) -> str:
+        return "api callcenter_config queue list"
+
+
+@dataclass(frozen=True)
+class SetTierState:
+    """Set the state of an agent's place in a queue: ``Ready``, ..."""
+
+    queue: str
+    agent: str
+    state: str
+
+    def render(self) -> str:
+        place = f"{word(self.queue)} {word(self.agent)}"
+        return f"api callcenter_config tier set state {place} {word(self.state)}"
+
+
+@dataclass(frozen=True)
+class ReleaseAgent:
+    """Have mod_callcenter let go of an agent's channel: its queue call is over, the channel itself stays.
+
+    It answers nothing when it does so, which the Event Socket shows as ``-ERR no reply``
+    (mod_callcenter.c, cc_break_api_function).
+    """
+
+    channel_uuid: str
+
+    def render(self) -> str:
+        return f"api callcenter_break agent {uuid(self.channel_uuid)}"
+
+
+@dataclass(frozen=True)
+class ShowRegistrations:
+    """Every registered phone of the switch, as JSON."""
+
+    def render(self) -> str:
+        return "api show registrations as json"
+
+
+@dataclass(frozen=True)
+class ReadDialString:
+    """How the directory has a user called, not expanded."""
+
+    user: str
+
+    def render(self) -> str:
+        return f"api user_data {word(self.user)} param dial-string"
+
+
+@dataclass(frozen=True)
+class FindPhone:
+    """Where a user's phone is: an endpoint, or ``error/user_not_registered``."""
+
+    function: Literal["sofia_contact", "verto_contact"]
+    user: str
+
+    def render(self) -> str:
+        return f"api {self.function} {word(self.user)}"
+
+
+@dataclass(frozen=True)
+class GetVariable:
+    """One channel variable; ``_undef_`` when it is not set."""
+
+    channel_uuid: str
+    variable: str
+
+    def render(self) -> str:
+        return f"api uuid_getvar {uuid(self.channel_uuid)} {name(self.variable)}"
+
+
+@dataclass(frozen=True)
+class ReadClock:
+    """The switch's clock, in seconds since 1970."""
+
+    def render(self) -> str:
+        return "api strepoch"
 
 
 @dataclass(frozen=True)
@@ -180,13 +313,26 @@ Request = (
     | Subscribe
     | ShowChannels
     | DumpChannel
+    | MeasureMedia
     | SetVariables
     | HangUp
     | Status
     | CoreUuid
     | ReadLedger
+    | ReadRow
     | StrikeOut
     | ListMembers
+    | ListAgents
+    | ListTiers
+    | ListQueues
+    | SetTierState
+    | ReleaseAgent
+    | ShowRegistrations
+    | ReadDialString
+    | FindPhone
+    | ChannelExists
+    | GetVariable
+    | ReadClock
     | SetAgent
     | Originate
     | Background
@@ -198,6 +344,8 @@ def encode(command: commands.SwitchCommand) -> Request:
     match command:
         case commands.SetVariables(uuid=channel_uuid, variables=variables):
             return SetVariables(channel_uuid, variables)
+        case commands.HangUp(leg_uuid=leg_uuid, cause=cause):
+            return HangUp(leg_uuid, cause)
     raise TypeError(f"no ESL for {type(command).__name__}")
 
 
@@ -212,6 +360,13 @@ def name(text: str) -> str:
     """The name of a variable or a cause."""
     if not _NAME.match(text):
         raise Unencodable(f"{text[:80]!r} is not a name")
+    return text
+
+
+def row(text: str) -> str:
+    """The key of a row of the ledger; mod_db splits its line at slashes and honours quotes."""
+    if not _ROW.match(text):
+        raise Unencodable(f"{text[:80]!r} is not a key of the ledger")
     return text
 
 

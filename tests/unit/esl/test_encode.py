@@ -57,3 +57,10 @@ def test_a_password_with_a_line_break_is_refused_and_not_told() -> None:
 def test_custom_stands_last_in_the_subscription() -> None:
     words = encode.Subscribe().render().split()
     assert words[words.index("CUSTOM") + 1 :] == list(encode.SUBCLASSES)
+
+
+@pytest.mark.parametrize("evil", ["", "a/b", "a'b", "a\nb", "a,b", "a b", "x" * 256])
+def test_what_is_no_key_of_the_ledger_is_refused(evil: str) -> None:
+    for command in (encode.ReadRow(evil), encode.StrikeOut(evil)):
+        with pytest.raises(Unencodable):
+            command.render()
