@@ -27,6 +27,7 @@ SHEDDABLE = (
     events.RecordingStarted,
     events.LegsBridged,
     events.LegsUnbridged,
+    events.QualityMeasured,
 )
 SLICE_S = 0.002
 """Longest time that a greenlet of the link keeps the hub for itself."""
@@ -50,11 +51,17 @@ class Lanes:
 
     def put(self, event: CallEvent, *, keep: bool = False) -> bool:
         """Add a fact to its call's lane; never blocks. False when it was shed, which ``keep`` forbids."""
-        if self.depth >= self._high_water and isinstance(event, SHEDDABLE) and not keep:
-            self.shed += 1
+        if not keep and self.sheds(event):
             return False
         self.depth += 1
         self._queues[zlib.crc32(event.uuid.encode("utf-8", "replace")) % LANES].put(event)
+        return True
+
+    def sheds(self, event: CallEvent, beside: int = 0) -> bool:
+        """Whether there is no room for it; it is counted then. Args: beside: facts that wait elsewhere."""
+        if self.depth + beside < self._high_water or not isinstance(event, SHEDDABLE):
+            return False
+        self.shed += 1
         return True
 
     @property

@@ -3,7 +3,11 @@
 Two connections: events come on one, commands go over the other, so that a slow ``api`` never stops the
 stream. After every connect: subscribe, keep what comes, read what stands, tell it, then what was kept, then go
 on live. A fact told twice is the machine's everyday; one that is missing is found by the next audit, which
-compares the switch's channels with our calls while the link is up.
+compares the switch's channels and its ledger with our calls while the link is up.
+
+Holes in ``Event-Sequence`` tell nothing here: FreeSWITCH numbers all events of the process with one counter and we
+subscribe to few of them, so nearly every number is missing anyway (switch_event.c, switch_event_fire_detailed).
+What FreeSWITCH drops for a slow listener it only logs (``Lost [n] events!``): that too is the audit's.
 """
 
 import logging
@@ -133,6 +137,10 @@ class Link:
     def request(self, command: encode.Request) -> Reply:
         """Send a command on the command connection; see Connection.request for what is raised."""
         return self._connected().request(command)
+
+    def tell(self, fact: CallEvent) -> None:
+        """Add a fact that we asked for ourselves to its call's lane. It is had again, so it may be shed."""
+        self._lanes.put(fact)
 
     def background(self, command: encode.Request, timeout_s: float = 60.0) -> Reply:
         """Have FreeSWITCH run a command that takes long, beside others (bgapi), and wait for its result.
@@ -266,36 +274,41 @@ class Link:
             held, self._held = self._held, None
             for fact in held:
                 self._lanes.put(fact, keep=True)
-        ended = list(ledger.read(commands.request(encode.ReadLedger()).text, self.origin))
-        for call_uuid, told in ended:
-            if call_uuid not in standing:
-                for fact in told:
-                    self._lanes.put(fact, keep=True)
         self.resyncs += everything
         self.repaired += 0 if everything else len(unknown)
         self._greenlets = [one for one in self._greenlets if not one.dead]
-        settle = gevent.spawn(
-            self._settle, self._comparisons, set(standing), [one for one, _ in ended], audit=not everything
-        )
+        settle = gevent.spawn(self._settle, self._comparisons, set(standing), audit=not everything)
         self._greenlets.append(settle)
 
-    def _settle(self, comparison: int, standing: set[str], ended: list[str], *, audit: bool) -> None:
-        """When what was told is handled: strike the calls stored out of the ledger, end those that are gone.
+    def _settle(self, comparison: int, standing: set[str], *, audit: bool) -> None:
+        """When what was told is handled: tell what ended meanwhile, then end those that are gone.
 
         While Postgres is away that takes its time; a newer comparison then knows better.
         """
         self._lanes.flush()
-        if comparison != self._comparisons:
-            return
         try:
-            for call_uuid in ended:
-                if call_uuid not in standing:
-                    self.request(encode.StrikeOut(call_uuid))
+            if not self._tell_ended(comparison, standing):
+                return
             for fact in self.listener.gone(self.origin.node, standing | self._heard.keys()):
                 self.repaired += audit
                 self._lanes.put(fact)
         except FsctlError as error:
             log.info("%s: left to the next comparison: %s", self.origin.node, error)
+
+    def _tell_ended(self, comparison: int, standing: set[str]) -> bool:
+        """Tell the ledger page by page; a row is struck out when its call is stored. Whether it came to its end."""
+        while comparison == self._comparisons:
+            page = ledger.read(self.request, self.origin)
+            ended = [entry for entry in page.entries if entry.uuid not in standing]
+            for fact in (fact for entry in ended for fact in entry.told):
+                self._lanes.put(fact, keep=True)
+            self._lanes.flush()
+            if comparison == self._comparisons:
+                for entry in ended:
+                    self.request(encode.StrikeOut(entry.key))
+            if page.is_last or not ended:
+                return page.is_last and comparison == self._comparisons
+        return False
 
     def _heard_lately(self, call_uuid: str) -> bool:
         return time.monotonic() - self._heard.get(call_uuid, -HEARD_S) < HEARD_S
@@ -340,7 +353,7 @@ class Link:
         self._take(fact)
 
     def _take(self, fact: CallEvent, *, keep: bool = False) -> None:
-        if self._held is not None:
-            self._held.append(fact)
-        else:
+        if self._held is None:
             self._lanes.put(fact, keep=keep)
+        elif keep or not self._lanes.sheds(fact, len(self._held)):
+            self._held.append(fact)

@@ -19,14 +19,17 @@ ROWS_LAG_S = 0.5
 
 
 def channels(commands: Connection, origin: decode.Origin) -> list[str]:
-    """Uuids of the inbound channels in our contexts.
+    """Uuids of the inbound channels in our contexts that are up.
+
+    The table holds a caller who has hung up for as long as the agent's leg lives, so each is asked (measured:
+    the agent's leg parked, then the caller hangs up).
 
     Raises:
         ProtocolError: not the JSON of FreeSWITCH. With no channels there are no ``rows`` at all.
     """
     text = commands.must(encode.ShowChannels())
     try:
-        return [
+        listed = [
             str(row["uuid"])
             for row in json.loads(text).get("rows", [])
             if row.get("direction") == "inbound"
@@ -34,6 +37,14 @@ def channels(commands: Connection, origin: decode.Origin) -> list[str]:
         ]
     except (RecursionError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise ProtocolError(f"show channels: not the JSON of FreeSWITCH: {text[:80]!r}") from error
+    return [one for one in listed if _is_up(commands, one)]
+
+
+def _is_up(commands: Connection, uuid: str) -> bool:
+    try:
+        return commands.request(encode.ChannelExists(uuid)).text.strip() == "true"
+    except Unencodable:
+        return False
 
 
 def tell(commands: Connection, origin: decode.Origin, uuids: Iterable[str]) -> Iterator[CallEvent]:
@@ -59,7 +70,7 @@ def _ringing(commands: Connection, waiting: dict[str, events.MemberJoined]) -> I
     """For members whose agent's phone rings now: mod_callcenter's own list says which."""
     for queue in sorted({fact.queue for fact in waiting.values()}):
         listed = commands.request(encode.ListMembers(queue))
-        for member in decode.table(listed.text) if listed.ok else ():
+        for member in decode.table(listed.text, "cid_name") if listed.ok else ():
             joined = waiting.get(member.get("session_uuid", ""))
             agent = member.get("serving_agent", "")
             if joined is not None and member.get("state") == "Trying" and agent:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import gevent
+from gevent import socket
 from gevent.event import Event as Flag
 
 from fsctl.call import events
 from fsctl.call.events import CallEvent
 from fsctl.esl import decode, encode, ledger
-from fsctl.esl.connection import Connection
+from fsctl.esl.connection import Connection, Reply
 from fsctl.esl.link import Address
 from fsctl.esl.messages import Event, JsonFields
 from fsctl.sim import CallPlan, Switch
@@ -21,7 +22,7 @@ T = TypeVar("T", bound=CallEvent)
 
 PATIENCE_S = 30.0
 """Longest wait for anything, in wall seconds."""
-ORIGIN = decode.Origin("fs1", {"whatsapp": "whatsapp"})
+ORIGIN = decode.Origin("fs1", {"whatsapp": "whatsapp", "fsctl-sip": "sip"})
 
 
 class SwitchUnderTest(Protocol):
@@ -90,6 +91,17 @@ def commands(switch: SwitchUnderTest) -> Iterator[Callable[[str], str]]:
         yield lambda text: ask(connection, text)
     finally:
         connection.close()
+
+
+def pour(address: Address, count: int) -> None:
+    """Have the switch fire so many events that we subscribe to and that mean nothing, as fast as it can."""
+    with socket.create_connection((address.host, address.port)) as sock:
+        sock.sendall(f"auth {address.password}\n\n".encode())
+        command = b"sendevent CUSTOM\nEvent-Subclass: callcenter::info\n\n"
+        sender = gevent.spawn(sock.sendall, command * count + b"exit\n\n")
+        while sock.recv(1 << 16):  # It closes when it has answered all.
+            pass
+        sender.get()
 
 
 class Watch:
@@ -169,6 +181,16 @@ def new_wacid() -> str:
     return f"wacid.{uuid.uuid4().hex}"
 
 
+def page_of(run: Callable[[str], str]) -> ledger.Page:
+    """As much of the ledger of ended calls as the switch tells at once."""
+    return ledger.read(lambda command: Reply(run(command.render())), ORIGIN)
+
+
+def ended(run: Callable[[str], str]) -> tuple[ledger.Entry, ...]:
+    """The rows of the first page."""
+    return page_of(run).entries
+
+
 def quiet(switch: SwitchUnderTest) -> None:
     """Hang up whatever there is, clear the ledger, and wait until every agent could take a call."""
     with commands(switch) as run:
@@ -178,8 +200,9 @@ def quiet(switch: SwitchUnderTest) -> None:
                 gevent.sleep(0.05)
             while run("api callcenter_config agent list").count("|Waiting|") < 3:
                 gevent.sleep(0.05)
-        for ended, _ in ledger.read(run(encode.ReadLedger().render()), ORIGIN):
-            run(encode.StrikeOut(ended).render())
+        while found := ended(run):
+            for entry in found:
+                run(encode.StrikeOut(entry.key).render())
         for agent in ("agent1", "agent2", "agent3"):
             run(f"api callcenter_config agent set status {agent} 'On Break'")
             run(f"api callcenter_config agent set status {agent} Available")

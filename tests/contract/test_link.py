@@ -19,8 +19,10 @@ from tests.contract.switches import (
     Watch,
     commands,
     dump,
+    ended,
     kinds,
     new_wacid,
+    pour,
 )
 from tests.fix_proxy import Proxy
 
@@ -222,5 +224,73 @@ def test_a_switch_that_is_restarted_in_mid_call_is_noticed_and_its_call_is_over(
     assert (status.state, status.restarts, status.gaps) == ("ready", 1, 1)
     assert status.core_uuid != first
     assert talking.uuid not in ear.resyncs[1]
-    ends = {fact.cause for fact in ear.facts if isinstance(fact, events.LegHungUp) and fact.leg == "caller"}
-    assert ends == ({"SYSTEM_SHUTDOWN"} if graceful else set())
+    assert set(_causes(ear, talking.uuid)) == ({"SYSTEM_SHUTDOWN"} if graceful else set())
+
+
+@pytest.mark.parametrize("graceful", [True, False], ids=["shut down", "killed"])
+def test_the_ledger_outlives_a_switch_that_is_restarted_while_nobody_listens(
+    graceful: bool,
+    switch: SwitchUnderTest,
+    watch: Watch,
+    talking: events.CallOffered,
+    linked: tuple[Link, Ear],
+    between: Proxy,
+) -> None:
+    link, ear = linked
+    between.refuse()
+    ear.facts.clear()
+    with commands(switch) as run:
+        run(f"api uuid_kill {talking.uuid} MANAGER_REQUEST")
+    watch.whole(talking.uuid)
+    plan = CallPlan(headers=(("x-wa-meta-wacid", new_wacid()),), rings=(Ring("no_answer"),))
+    switch.place_call(plan)
+    cut_off = watch.offered(plan)
+    watch.fact(events.MemberJoined, cut_off.uuid)
+    switch.restart(graceful=graceful)
+    assert ear.facts == []
+    between.accept()
+    ear.until(lambda: len(ear.resyncs) == 2)
+    assert link.status().restarts == 1
+    assert _causes(ear, talking.uuid) == [watch.fact(events.LegHungUp, talking.uuid, leg="caller").cause]
+    # FreeSWITCH unloads mod_db before the calls that it hangs up as it goes down have ended.
+    assert _causes(ear, cut_off.uuid) == []
+    with commands(switch) as run:
+        assert ended(run) == ()
+
+
+FLOOD = 115_000
+"""More than FreeSWITCH keeps for a listener (100,000), what the sockets hold (4.8 MB), and 501 to lose."""
+
+
+def test_a_listener_that_the_switch_killed_is_noticed_and_its_call_ends_with_its_cause(
+    switch: SwitchUnderTest,
+    watch: Watch,
+    talking: events.CallOffered,
+    linked: tuple[Link, Ear],
+    between: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    link, ear = linked
+    monkeypatch.setattr("fsctl.esl.link.AUDIT_S", 600.0)
+    monkeypatch.setattr("fsctl.esl.link.SILENCE_S", 600.0)
+    watch.connection.close()
+    ear.facts.clear()
+    between.flowing.clear()
+    pour(switch.address, FLOOD // 2)
+    with commands(switch) as run:
+        run(f"api uuid_kill {talking.uuid} MANAGER_REQUEST")
+    # FreeSWITCH says why it kills a listener, in the thread that hands out all events, and waits for it to read:
+    # until then nobody gets any event, and who fires one waits too.
+    more = gevent.spawn(pour, switch.address, FLOOD // 2)
+    more.join(20)
+    between.flowing.set()
+    more.get(timeout=PATIENCE_S)
+    ear.until(lambda: len(ear.resyncs) == 2)
+    assert link.status().gaps == 1
+    assert _causes(ear, talking.uuid) == ["MANAGER_REQUEST"]
+
+
+def _causes(ear: Ear, uuid: str) -> list[str]:
+    """Why a call ended, as often as it was told."""
+    ends = (one for one in ear.facts if isinstance(one, events.LegHungUp) and one.leg == "caller")
+    return [one.cause for one in ends if one.uuid == uuid]

@@ -556,8 +556,8 @@ def test_a_partial_that_raises_kills_the_dispatcher_of_greenswitch(attach: Calla
 class Fact:
     """As much of an event of ours as a lane needs."""
 
-    def __init__(self, number: int) -> None:
-        self.uuid, self.number = "one-call", number
+    def __init__(self, number: int, uuid: str = "one-call") -> None:
+        self.uuid, self.number = uuid, number
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), gevent.Timeout(1)], ids=["exception", "a lost time-out"])
@@ -579,6 +579,52 @@ def test_a_handler_that_raises_does_not_end_its_lane(error: BaseException) -> No
         pytest.fail("the lane is dead")
     finally:
         road.stop()
+
+
+@both
+def test_a_call_that_is_slow_to_handle_delays_no_other(kind: type[Ours], attach: Callable[..., Ours]) -> None:
+    """Ours waits with the same call's next fact; greenswitch with everything that comes after."""
+    told: Queue = Queue()
+    free = Flag()
+
+    def handle(uuid: str, number: int) -> None:
+        if (uuid, number) == ("slow", 0):
+            free.wait()
+        told.put((uuid, number))
+
+    road = lanes.Lanes(lambda fact: handle(fact.uuid, fact.number))  # type: ignore[attr-defined]
+
+    def take(event: Any) -> None:
+        get = event.get if kind is Ours else event.headers.get
+        uuid, number = str(get("Unique-ID")), int(get("Number"))
+        if kind is Ours:
+            road.put(Fact(number, uuid))  # type: ignore[arg-type]
+        else:
+            handle(uuid, number)
+
+    facts = [("slow", 0), ("slow", 1), ("other", 0)]
+    stream = b"".join(event(headers(Event_Name="X", Unique_ID=u, Number=str(n))) for u, n in facts)
+    go = Flag()
+    with Hostile(*LOGIN, pause(go), say(stream)) as server:
+        attach(kind, server, handler=take)
+        go.set()
+        gevent.sleep(NEVER_S)
+        assert list(told.queue) == ([("other", 0)] if kind is Ours else [])
+        free.set()
+        assert {told.get(timeout=SOON_S) for _ in facts} == set(facts)
+    road.stop()
+
+
+@pytest.mark.parametrize("part", range(1, 120, 7))
+def test_a_connection_that_ends_anywhere_in_a_reply_wakes_who_waits(
+    part: int, attach: Callable[..., Ours]
+) -> None:
+    reply = event(b"Event-Name: HEARTBEAT\n\n") + api(b"whole")
+    with Hostile(*LOGIN, read(), say(reply[: min(part, len(reply) - 1)]), close) as server:
+        client = attach(Ours, server)
+        with pytest.raises(LinkLost):
+            client.ask("api status", 2)
+        assert not client.connected
 
 
 def test_nothing_is_told_after_close(make: Callable[..., Ours]) -> None:
