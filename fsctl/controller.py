@@ -16,7 +16,7 @@ import gevent
 from fsctl.backoff import Backoff
 from fsctl.call import commands, events, machine
 from fsctl.call.events import CallEvent
-from fsctl.call.routing import Policy
+from fsctl.call.policy import Policy
 from fsctl.call.state import Call
 from fsctl.errors import DatabaseDown, LinkError
 from fsctl.esl import encode

@@ -46,6 +46,7 @@ class FindContact(StoreCommand):
     """Ask who calls, making contact and thread when new. Answered by ContactFound."""
 
     at: datetime
+    node: str
     aliases: tuple[Alias, ...]
     display_name: str
     to_number: str
@@ -83,6 +84,24 @@ class CloseBridge(StoreCommand):
 
     at: datetime
     agent_uuid: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit(StoreCommand):
+    """Something was refused or forbidden, for those who look after the house."""
+
+    node: str
+    action: str
+    """NOUN.VERB."""
+    detail: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HangUp(SwitchCommand):
+    """End a leg."""
+
+    leg_uuid: str
+    cause: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from fsctl.call.known import Known
+
 AliasKind = Literal["phone", "wa_id", "bsuid", "username"]
 Leg = Literal["caller", "agent"]
+Consent = Literal["disclosed", "given", "refused", "always", "never"]
+"""How the caller learnt of the recording: told, agreed by key, declined, not told, not recorded."""
+LeftBy = Literal["chat", "timeout", "no-agents", "closed"]
+"""How the dialplan's path ended when it was not with an agent; chat is the exit key."""
 Found = Literal["live", "resync", "ledger", "recording"]
 """How we came to know of a call: seen as it came, standing at a resync, told by the ledger, or by its file."""
 
@@ -51,6 +57,8 @@ class CallOffered(CallEvent):
     deeplink_payload: str | None = None
     country: str | None = None
     transport: str | None = None
+    request_params: tuple[tuple[str, str], ...] = ()
+    """Of the request URI's user (Meta, "Configure SIP", request_uri_user_params)."""
     found: Found = field(default="live", compare=False)
     """The same offer, however we heard of it."""
 
@@ -63,6 +71,8 @@ class ContactFound(CallEvent):
     thread_id: int
     name: str
     language: str | None
+    known: Known = field(default=Known(), compare=False, metadata={"story": False})
+    """For the routing rules; not a fact of the call."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +181,18 @@ class MemberLeft(CallEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quality:
+    """How the caller's audio reached us."""
+
+    mos: float | None = None
+    """FreeSWITCH's estimate, 1 to 4.5."""
+    loss_percent: float | None = None
+    """Packets lost, with FreeSWITCH's penalty for runs of them."""
+    jitter_ms: float | None = None
+    """Standard deviation of the packets' spacing, at its worst."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LegHungUp(CallEvent):
     """A leg is gone."""
 
@@ -178,8 +200,33 @@ class LegHungUp(CallEvent):
     leg_uuid: str
     cause: str
     """FreeSWITCH's hangup cause; ``LOST`` when the channel was gone at resync and nobody saw why."""
-    mos: float | None = None
     encryption: str | None = None
+    quality: Quality | None = None
+    consent: Consent | None = None
+    refused: str | None = None
+    """Why the dialplan did not let the call through."""
+    left_by: LeftBy | None = None
+    language: str | None = None
+    """As chosen in the menu."""
+
+    @property
+    def key(self) -> str:
+        return self.leg_uuid
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityMeasured(CallEvent):
+    """The caller's audio while the call goes on."""
+
+    quality: Quality
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayDialled(CallEvent):
+    """The caller is about to be joined to a leg that goes out by a gateway, which may be the PSTN."""
+
+    leg_uuid: str
+    gateway: str
 
     @property
     def key(self) -> str:
@@ -200,5 +247,7 @@ EVENTS: tuple[type[CallEvent], ...] = (
     LegsUnbridged,
     MemberLeft,
     LegHungUp,
+    QualityMeasured,
+    GatewayDialled,
 )
 """Every kind of event. The machine's table has a cell for each in every phase."""

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from fsctl.call import commands, disposition, events, routing
+from fsctl.call import commands, disposition, events, routing, steering
 from fsctl.call.commands import Command
 from fsctl.call.events import CallEvent
-from fsctl.call.routing import Policy
+from fsctl.call.policy import Policy
 from fsctl.call.state import Call, Phase
 
 Result = tuple[Call, tuple[Command, ...]]
@@ -70,6 +70,7 @@ def _offer(event: events.CallOffered) -> Result:
         deeplink_payload=event.deeplink_payload,
         country=event.country,
         transport=event.transport,
+        request_params=event.request_params,
     )
     return call, (_find_contact(event),)
 
@@ -78,6 +79,7 @@ def _find_contact(event: events.CallOffered) -> Command:
     return commands.FindContact(
         uuid=event.uuid,
         at=event.at,
+        node=event.node,
         aliases=event.aliases,
         display_name=event.display_name,
         to_number=event.to_number,
@@ -109,24 +111,24 @@ def routes(call: Call, event: events.ContactFound, policy: Policy) -> Result:
         call,
         contact_id=event.contact_id,
         thread_id=event.thread_id,
+        payload_trusted=not isinstance(routing.trusted_ticket(call, event.contact_id, policy), str),
         queue=route.queue,
         language=route.language,
         route_reason=route.reason,
+        score=route.score,
+        skill=route.skill,
+        sticky_agent=route.sticky_agent,
+        expected_wait_s=route.expected_wait_s,
+        answer_within_s=policy.queue(route.queue).answer_within_s,
     )
-    return after, (_steer(after),)
+    told = steering.variables(event, route, policy)
+    return after, (commands.SetVariables(uuid=call.uuid, variables=told),)
 
 
 def joins_thread(call: Call, event: events.ContactFound, policy: Policy) -> Result:
     """The caller became known after the queue was chosen (we were down): thread and language still count."""
     language = call.language or routing.decide(call, event, policy).language
     return replace(call, contact_id=event.contact_id, thread_id=event.thread_id, language=language), ()
-
-
-def _steer(call: Call) -> Command:
-    pairs = [("fsctl_queue", call.queue or ""), ("fsctl_thread", str(call.thread_id or ""))]
-    if call.language:
-        pairs.append(("fsctl_language", call.language))
-    return commands.SetVariables(uuid=call.uuid, variables=tuple(pairs))
 
 
 def answers(call: Call, event: events.CallAnswered, _policy: Policy) -> Result:
@@ -150,12 +152,23 @@ def stops_recording(call: Call, event: events.RecordingStopped, _policy: Policy)
     return call, (commands.CloseRecording(uuid=call.uuid, at=event.at, path=event.path),)
 
 
-def queues(call: Call, event: events.MemberJoined, _policy: Policy) -> Result:
+def queues(call: Call, event: events.MemberJoined, policy: Policy) -> Result:
     """The caller waits. The queue that mod_callcenter names is the truth, whatever we asked for."""
-    answered_at = call.answered_at or event.at
     return replace(
-        call, phase=Phase.QUEUED, queue=event.queue, queued_at=event.at, answered_at=answered_at
+        call,
+        phase=Phase.QUEUED,
+        queue=event.queue,
+        queued_at=event.at,
+        answered_at=call.answered_at or event.at,
+        answer_within_s=call.answer_within_s or policy.queue(event.queue).answer_within_s,
     ), ()
+
+
+def moves_on(call: Call, event: events.MemberJoined, _policy: Policy) -> Result:
+    """From one queue to the next, as after the agent of last time: the wait counts from the first."""
+    if call.queued_at is None or event.at <= call.queued_at or event.queue == call.queue:
+        return call, ()
+    return replace(call, phase=Phase.QUEUED, queue=event.queue, agent=None, member_cause=None), ()
 
 
 def queues_again(call: Call, event: events.MemberJoined, _policy: Policy) -> Result:
@@ -166,7 +179,7 @@ def queues_again(call: Call, event: events.MemberJoined, _policy: Policy) -> Res
 
 
 def rings(call: Call, event: events.AgentOffered, _policy: Policy) -> Result:
-    """An agent's phone rings for this caller."""
+    """An agent's phone rings for this caller. Whoever watches the story (``store.offers``) sees it at once."""
     return replace(call, phase=Phase.RINGING, queue=event.queue, agent=event.agent), ()
 
 
@@ -205,22 +218,53 @@ def ends(call: Call, event: events.LegHungUp, _policy: Policy) -> Result:
     """A leg is gone: the caller's ends the call, an agent's closes its bridge."""
     if event.leg == "agent":
         return call, (commands.CloseBridge(uuid=call.uuid, at=event.at, agent_uuid=event.leg_uuid),)
-    verdict, fault = disposition.judge(call, call.phase, event.cause)
-    after = replace(
-        call,
-        phase=Phase.ENDED,
-        ended_at=event.at,
-        hangup_cause=event.cause,
-        disposition=verdict,
-        fault=fault,
-        mos=event.mos,
-        encryption=event.encryption or call.encryption,
-    )
-    close = (
+    after = _ended(replace(call, phase=Phase.ENDED), call.phase, event)
+    close: tuple[Command, ...] = (
         commands.CloseBridge(uuid=call.uuid, at=event.at, agent_uuid=None),
         commands.CloseRecording(uuid=call.uuid, at=event.at, path=None),
     )
+    if event.refused is not None:
+        close = (*close, _audit(call, "call.refused", why=event.refused, cause=event.cause))
     return after, close
+
+
+def _ended(call: Call, reached: Phase, event: events.LegHungUp) -> Call:
+    """The call with all that its caller leg's last word tells."""
+    told = replace(
+        _measured(call, event.quality),
+        ended_at=event.at,
+        hangup_cause=event.cause,
+        encryption=event.encryption or call.encryption,
+        consent=event.consent or call.consent,
+        refused=event.refused,
+        left_by=event.left_by,
+        language=event.language or call.language,
+    )
+    verdict, fault = disposition.judge(told, reached, event.cause)
+    return replace(told, disposition=verdict, fault=fault)
+
+
+def _measured(call: Call, quality: events.Quality | None) -> Call:
+    if quality is None:
+        return call
+    return replace(call, mos=quality.mos, loss_percent=quality.loss_percent, jitter_ms=quality.jitter_ms)
+
+
+def _audit(call: Call, action: str, **detail: str) -> Command:
+    return commands.Audit(uuid=call.uuid, node=call.node, action=action, detail=tuple(detail.items()))
+
+
+def measures(call: Call, event: events.QualityMeasured, _policy: Policy) -> Result:
+    """How the line is, while it lasts."""
+    return _measured(call, event.quality), ()
+
+
+def guards(call: Call, event: events.GatewayDialled, _policy: Policy) -> Result:
+    """A WhatsApp call must never reach the telephone network (Meta's terms, "Calling FAQ"): that leg ends."""
+    if call.channel != "whatsapp":
+        return call, ()
+    hang_up = commands.HangUp(uuid=call.uuid, leg_uuid=event.leg_uuid, cause="OUTGOING_CALL_BARRED")
+    return call, (_audit(call, "gateway.barred", gateway=event.gateway, leg=event.leg_uuid), hang_up)
 
 
 def late_queue_end(call: Call, event: events.MemberLeft, _policy: Policy) -> Result:
@@ -228,7 +272,8 @@ def late_queue_end(call: Call, event: events.MemberLeft, _policy: Policy) -> Res
     if call.member_cause is not None or call.hangup_cause is None:
         return call, ()
     seen = replace(call, member_cause=event.reason or event.cause)
-    verdict, fault = disposition.judge(seen, Phase.QUEUED, call.hangup_cause)
+    reached = Phase.TALKING if event.cause == "Terminated" else Phase.QUEUED
+    verdict, fault = disposition.judge(seen, reached, call.hangup_cause)
     return replace(seen, disposition=verdict, fault=fault), ()
 
 
@@ -236,17 +281,7 @@ def learns_why(call: Call, event: events.LegHungUp, _policy: Policy) -> Result:
     """The end of a call given up for lost is known after all: from the ledger, or late from the link."""
     if event.leg == "agent" or call.hangup_cause != "LOST" or event.cause == "LOST":
         return call, ()
-    reached = Phase.TALKING if call.bridged_at else Phase.QUEUED
-    verdict, fault = disposition.judge(call, reached, event.cause)
-    return replace(
-        call,
-        ended_at=event.at,
-        hangup_cause=event.cause,
-        disposition=verdict,
-        fault=fault,
-        mos=event.mos,
-        encryption=event.encryption or call.encryption,
-    ), ()
+    return _ended(call, Phase.TALKING if call.bridged_at else Phase.QUEUED, event), ()
 
 
 # --- the table ---------------------------------------------------------------------------------------------
@@ -268,6 +303,8 @@ TABLE: Mapping[Phase, Row] = {
         events.LegsUnbridged: parts,
         events.MemberLeft: leaves_queue,
         events.LegHungUp: ends,
+        events.QualityMeasured: measures,
+        events.GatewayDialled: guards,
     },
     Phase.ANSWERED: {
         events.CallOffered: asks_again,
@@ -283,6 +320,8 @@ TABLE: Mapping[Phase, Row] = {
         events.LegsUnbridged: parts,
         events.MemberLeft: leaves_queue,
         events.LegHungUp: ends,
+        events.QualityMeasured: measures,
+        events.GatewayDialled: guards,
     },
     Phase.QUEUED: {
         events.CallOffered: asks_again,
@@ -290,7 +329,7 @@ TABLE: Mapping[Phase, Row] = {
         events.CallAnswered: was_answered,
         events.RecordingStarted: records,
         events.RecordingStopped: stops_recording,
-        events.MemberJoined: stays,
+        events.MemberJoined: moves_on,
         events.AgentOffered: rings,
         events.AgentFailed: notes,
         events.AgentBridged: joins_agent,
@@ -298,6 +337,8 @@ TABLE: Mapping[Phase, Row] = {
         events.LegsUnbridged: parts,
         events.MemberLeft: leaves_queue,
         events.LegHungUp: ends,
+        events.QualityMeasured: measures,
+        events.GatewayDialled: guards,
     },
     Phase.RINGING: {
         events.CallOffered: asks_again,
@@ -305,7 +346,7 @@ TABLE: Mapping[Phase, Row] = {
         events.CallAnswered: was_answered,
         events.RecordingStarted: records,
         events.RecordingStopped: stops_recording,
-        events.MemberJoined: stays,
+        events.MemberJoined: moves_on,
         events.AgentOffered: rings,
         events.AgentFailed: rings_on,
         events.AgentBridged: joins_agent,
@@ -313,6 +354,8 @@ TABLE: Mapping[Phase, Row] = {
         events.LegsUnbridged: parts,
         events.MemberLeft: leaves_queue,
         events.LegHungUp: ends,
+        events.QualityMeasured: measures,
+        events.GatewayDialled: guards,
     },
     Phase.TALKING: {
         events.CallOffered: asks_again,
@@ -329,6 +372,8 @@ TABLE: Mapping[Phase, Row] = {
         events.LegsUnbridged: parts,
         events.MemberLeft: leaves_queue,
         events.LegHungUp: ends,
+        events.QualityMeasured: measures,
+        events.GatewayDialled: guards,
     },
     Phase.ENDED: {
         events.CallOffered: stays,
@@ -345,5 +390,7 @@ TABLE: Mapping[Phase, Row] = {
         events.LegsUnbridged: parts,
         events.MemberLeft: late_queue_end,
         events.LegHungUp: learns_why,
+        events.QualityMeasured: stays,
+        events.GatewayDialled: stays,
     },
 }

@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from fsctl.call.events import Alias, Found
+from fsctl.call.events import Alias, Consent, Found, LeftBy
 
 
 class Phase(enum.Enum):
@@ -30,6 +30,10 @@ class Disposition(enum.Enum):
     ANSWERED = "answered"
     ABANDONED = "abandoned"
     TIMED_OUT = "timed_out"
+    CLOSED = "closed"
+    """Outside opening hours; the chat goes on."""
+    CONTINUED_IN_CHAT = "continued_in_chat"
+    """The caller chose to by key."""
     REFUSED = "refused"
     FAILED = "failed"
 
@@ -61,10 +65,21 @@ class Call:
     deeplink_payload: str | None = None
     country: str | None = None
     transport: str | None = None
+    request_params: tuple[tuple[str, str], ...] = ()
+    payload_trusted: bool = False
+    """The payload has our own signature; else it is a hint."""
     contact_id: int | None = None
     thread_id: int | None = None
     queue: str | None = None
     route_reason: str | None = None
+    score: int | None = None
+    """Place in the queue: mod_callcenter's base score."""
+    skill: str | None = None
+    sticky_agent: str | None = None
+    """Tried first."""
+    expected_wait_s: int | None = None
+    answer_within_s: int | None = None
+    """The queue's service level when the call came."""
     language: str | None = None
     agent: str | None = None
     agent_uuid: str | None = None
@@ -77,5 +92,25 @@ class Call:
     hangup_cause: str | None = None
     disposition: Disposition | None = None
     fault: Fault | None = None
+    consent: Consent | None = None
+    refused: str | None = None
+    left_by: LeftBy | None = None
     encryption: str | None = None
     mos: float | None = None
+    loss_percent: float | None = None
+    jitter_ms: float | None = None
+
+    @property
+    def waited_s(self) -> float | None:
+        """Seconds from joining the queue to the agent, or to the end; None before."""
+        until = self.bridged_at or self.ended_at
+        if self.queued_at is None or until is None:
+            return None
+        return max(0.0, (until - self.queued_at).total_seconds())
+
+    @property
+    def is_within_service_level(self) -> bool | None:
+        """Whether it waited no longer than the queue promises; None when nobody promised or waited."""
+        if self.waited_s is None or self.answer_within_s is None:
+            return None
+        return self.waited_s <= self.answer_within_s

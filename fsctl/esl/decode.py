@@ -11,16 +11,26 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar, get_args
 
 from fsctl.call import events
 from fsctl.call.events import Alias, CallEvent
 from fsctl.esl.messages import Event
+
+T = TypeVar("T", bound=str)
 
 MAX_TEXT = 512
 """Characters kept of a caller's name or payload. Meta's payloads have 512 at most."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS = re.compile(r"\+?([0-9]{5,20})(?:;.*)?\Z", re.DOTALL)
+CONSENTS: frozenset[events.Consent] = frozenset(get_args(events.Consent))
+EXITS: frozenset[events.LeftBy] = frozenset(get_args(events.LeftBy))
+MAX_PARAMS = 16
+MAX_MEASURE = 1e9
+"""Of a line's quality: more is nonsense, and no database would take it for a ``real``."""
+_WORD = re.compile(r"[a-z-]{1,32}\Z")
+_LANGUAGE = re.compile(r"[a-z]{2}\Z")
 _BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z")
 
 
@@ -69,11 +79,22 @@ def snapshot(event: Event, origin: Origin) -> Iterator[CallEvent]:
         yield events.LegsBridged(uuid=offered.uuid, at=bridged, agent_uuid=agent_uuid)
 
 
-def table(text: str) -> Iterator[dict[str, str]]:
-    """A ``|`` list of mod_callcenter as rows: a header line, rows, ``+OK``. An empty one has no header."""
-    lines = [line for line in text.splitlines() if line and not line.startswith(("+OK", "-ERR"))]
+def table(text: str, free: str = "") -> Iterator[dict[str, str]]:
+    """A ``|`` list of mod_callcenter as rows: a header line, rows, ``+OK``. An empty one has no header.
+
+    Args:
+        free: the column with text of others, such as a caller's name. Nothing is escaped, so a ``|`` too many is
+            part of it. A row with too few columns is left out.
+    """
+    lines = [line for line in text.split("\n") if line and not line.startswith(("+OK", "-ERR", "-USAGE"))]
     columns = lines[0].split("|") if lines else []
-    return (dict(zip(columns, line.split("|"))) for line in lines[1:])
+    at = columns.index(free) if free in columns else len(columns) - 1
+    for line in lines[1:]:
+        values = line.split("|")
+        surplus = len(values) - len(columns)
+        if surplus >= 0:
+            values[at : at + surplus + 1] = ["|".join(values[at : at + surplus + 1])]
+            yield dict(zip(columns, values))
 
 
 def lag_ms(event: Event, now: float) -> float | None:
@@ -91,7 +112,7 @@ def is_number(text: str, most: int = 17) -> bool:
 
 
 def _created(event: Event, origin: Origin) -> events.CallOffered | None:
-    channel = origin.contexts.get(event.get("Caller-Context") or "")
+    channel = origin.contexts.get(event.get("Caller-Context") or "") or _passed_on(event, origin)
     if channel is None or event.get("Call-Direction") != "inbound":
         return None
     user = event.get("variable_sip_from_user") or event.get("Caller-Caller-ID-Number") or ""
@@ -110,7 +131,26 @@ def _created(event: Event, origin: Origin) -> events.CallOffered | None:
         country=_text(event, "variable_sip_h_x-wa-meta-country-code")
         or _text(event, "variable_sip_h_x-wa-meta-user-country-code"),
         transport=_text(event, "variable_sip_via_protocol"),
+        request_params=_request_params(event),
     )
+
+
+def _passed_on(event: Event, origin: Origin) -> str | None:
+    """A call that left its front door for another context, by a transfer: the dialplan has marked it."""
+    mark = event.get("variable_fsctl_channel")
+    return mark if mark in origin.contexts.values() else None
+
+
+def _arrived(event: Event, origin: Origin) -> CallEvent | None:
+    return _gateway(event, origin) if event.get("Call-Direction") == "outbound" else _created(event, origin)
+
+
+def _request_params(event: Event) -> tuple[tuple[str, str], ...]:
+    """``+1555;tgrp=wacall;flag`` -> the parameters, bounded; the later of two with one name counts."""
+    user = event.get("variable_sip_req_user") or event.get("Caller-Destination-Number") or ""
+    parts = user[:MAX_TEXT].split(";")[1 : MAX_PARAMS + 1]
+    found = {key: value for key, _, value in (part.partition("=") for part in parts) if key}
+    return tuple(sorted(found.items()))
 
 
 def _aliases(event: Event, user: str, channel: str) -> Iterator[Alias]:
@@ -166,9 +206,40 @@ def _hung_up(event: Event, _origin: Origin) -> CallEvent | None:
         leg="agent" if outbound else "caller",
         leg_uuid=leg_uuid,
         cause=event.get("Hangup-Cause") or "UNKNOWN",
-        mos=_number_or_none(event.get("variable_rtp_audio_in_mos")),
         encryption=_encryption(event),
+        quality=quality(event),
+        consent=_one_of(event, "variable_fsctl_consent", CONSENTS),
+        refused=_word(event, "variable_fsctl_refused"),
+        left_by=_one_of(event, "variable_fsctl_exit", EXITS),
+        language=_language(event),
     )
+
+
+def quality(event: Event) -> events.Quality | None:
+    """How the audio reached us, where a channel's variables tell (switch_core_media.c, set_stats).
+
+    FreeSWITCH counts lost packets as flaws, with a penalty for runs; its jitter is a variance in ms².
+    """
+    mos = _number_or_none(event.get("variable_rtp_audio_in_mos"))
+    received = _number_or_none(event.get("variable_rtp_audio_in_packet_count"))
+    flaws = _number_or_none(event.get("variable_rtp_audio_in_flaw_total"))
+    variance = _number_or_none(event.get("variable_rtp_audio_in_jitter_max_variance"))
+    if not received:
+        return None
+    return events.Quality(
+        mos=mos,
+        loss_percent=None if flaws is None else round(100 * flaws / (received + flaws), 2),
+        jitter_ms=None if variance is None else round(math.sqrt(abs(variance)), 2),
+    )
+
+
+def _gateway(event: Event, _origin: Origin) -> CallEvent | None:
+    """A leg of ours that goes out by a gateway; ``originator`` is the leg that it is made for."""
+    gateway = _text(event, "variable_sip_gateway_name")
+    caller_uuid = event.get("Other-Leg-Unique-ID") or event.get("variable_originator")
+    if gateway is None or not caller_uuid:
+        return None
+    return events.GatewayDialled(uuid=caller_uuid, at=_at(event), leg_uuid=_uuid(event), gateway=gateway)
 
 
 def _record_started(event: Event, _origin: Origin) -> CallEvent | None:
@@ -234,7 +305,7 @@ def _member_left(event: Event, _origin: Origin) -> CallEvent | None:
 Reader = Callable[[Event, Origin], CallEvent | None]
 
 _CHANNEL: Mapping[str, Reader] = {
-    "CHANNEL_CREATE": _created,
+    "CHANNEL_CREATE": _arrived,
     "CHANNEL_ANSWER": _answered,
     "CHANNEL_BRIDGE": _bridged,
     "CHANNEL_UNBRIDGE": _unbridged,
@@ -303,6 +374,22 @@ def _wacid(event: Event) -> str | None:
     return wacid.rstrip("=")[:MAX_TEXT] if wacid else None
 
 
+def _one_of(event: Event, header: str, allowed: frozenset[T]) -> T | None:
+    text = event.get(header)
+    return next((one for one in allowed if one == text), None)
+
+
+def _word(event: Event, header: str) -> str | None:
+    text = event.get(header)
+    return text if text and _WORD.match(text) else None
+
+
+def _language(event: Event) -> str | None:
+    """As chosen in the menu: without a key the variable is what we or the dialplan's default said."""
+    text = event.get("variable_fsctl_language")
+    return text if text and _LANGUAGE.match(text) and event.get("variable_fsctl_menu_key") else None
+
+
 def _encryption(event: Event) -> str | None:
     suite = _text(event, "variable_rtp_secure_media_negotiated")
     transport = _text(event, "variable_sip_via_protocol")
@@ -314,7 +401,7 @@ def _number_or_none(text: str | None) -> float | None:
         number = float(text or "nan")
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return round(number, 2) if abs(number) < MAX_MEASURE else None
 
 
 def _int_or_none(text: str | None) -> int | None:

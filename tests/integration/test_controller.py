@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC
 
 import gevent
 import pytest
 
-from fsctl.call.routing import Number, Policy
+from fsctl.call.hours import Hours
+from fsctl.call.policy import Number, Policy, Queue
 from fsctl.call.state import Call, Disposition, Phase
 from fsctl.controller import Controller
 from fsctl.esl.decode import Origin
 from fsctl.esl.link import Address, Link
-from fsctl.sim import CallPlan, Ring, Switch
+from fsctl.sim import CallPlan, Quality, Ring, Switch
 from fsctl.store.calls import Calls
 from fsctl.store.db import Database
 from tests.fix_proxy import Proxy
@@ -20,6 +22,8 @@ from tests.fix_switch import PASSWORD
 POLICY = Policy(
     default_queue="support@fsctl", numbers={"15550100901": Number(queue="sales@fsctl", language="pt")}
 )
+STEERED = 3.0
+"""Speed of a switch whose second of silence must suffice on a busy machine, too."""
 PLAN = CallPlan(talk_s=6.0, rings=(Ring("answer", 1.0),))
 
 
@@ -97,6 +101,78 @@ def test_the_number_dialled_steers_the_call_into_its_queue_within_the_second_of_
     assert (call.queue, call.language) == ("sales@fsctl", "pt")
 
 
+def run(database: Database, sql: str) -> list[dict[str, object]]:
+    with database.transaction("test") as transaction:
+        cursor = transaction._connection.execute(sql.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def test_the_row_holds_how_the_line_was_and_what_the_caller_was_told(served: Served) -> None:
+    quality = Quality(mos=3.9, flaws=5, jitter_max_variance=16.0)
+    call = served.ended(served.switch.place_call(replace(PLAN, quality=quality)))
+    assert (call.consent, call.refused, call.left_by) == ("disclosed", None, None)
+    assert (call.mos, call.jitter_ms) == (pytest.approx(3.9, abs=0.01), 4.0)
+    assert call.loss_percent is not None
+    assert call.loss_percent > 0
+    assert call.answer_within_s == 20
+    assert call.is_within_service_level is True
+
+
+def test_outside_its_hours_the_call_goes_on_in_the_chat(
+    make_switch: Callable[..., Switch], database: Database
+) -> None:
+    shut = Hours(zone=UTC, week=((),) * 7)
+    policy = Policy(hours={"never": shut}, queues={"support@fsctl": Queue(hours="never")})
+    switch = make_switch(speed=STEERED)
+    one = Served(switch, switch.port, database, policy)
+    call = one.ended(switch.place_call(PLAN))
+    assert (call.disposition, call.left_by, call.queued_at) == (Disposition.CLOSED, "closed", None)
+    one.detach()
+
+
+def test_the_exit_key_is_not_an_abandoned_call(served: Served) -> None:
+    plan = replace(PLAN, rings=(Ring("no_answer"),), keys=((14.0, "*"),))
+    call = served.ended(served.switch.place_call(plan))
+    assert (call.disposition, call.left_by) == (Disposition.CONTINUED_IN_CHAT, "chat")
+
+
+def test_a_call_without_encryption_is_refused_and_audited(served: Served, database: Database) -> None:
+    call = served.ended(served.switch.place_call(replace(PLAN, crypto=False)))
+    assert (call.disposition, call.refused, call.agent) == (Disposition.REFUSED, "no-srtp", None)
+    (entry,) = run(database, "select action, node, subject, detail from audit")
+    assert (entry["action"], entry["node"], entry["subject"]) == ("call.refused", "fs1", call.uuid)
+    assert entry["detail"] == {"why": "no-srtp", "cause": "INCOMPATIBLE_DESTINATION"}
+
+
+def test_a_caller_comes_back_to_the_agent_of_last_time(
+    make_switch: Callable[..., Switch], database: Database
+) -> None:
+    switch = make_switch(speed=STEERED)
+    one = Served(switch, switch.port, database, Policy(sticky_for_s=3600))
+    first = one.ended(switch.place_call(PLAN))
+    run(
+        database,
+        "insert into agent (node, name, status, state) select 'fs1', 'agent' || i, 'Available', 'Waiting' "
+        "from generate_series(1, 3) i",
+    )
+    for _ in range(2):
+        again = one.ended(switch.place_call(PLAN))
+        assert again.sticky_agent == again.agent == first.agent
+        assert (again.queue, again.disposition) == (f"{first.agent}-own@fsctl", Disposition.ANSWERED)
+    one.detach()
+
+
+def test_a_caller_whose_language_is_not_known_chooses_it(
+    make_switch: Callable[..., Switch], database: Database
+) -> None:
+    switch = make_switch(speed=STEERED)
+    policy = Policy(numbers={PLAN.to_number.lstrip("+"): Number(menu=True)})
+    one = Served(switch, switch.port, database, policy)
+    call = one.ended(switch.place_call(replace(PLAN, keys=((2.0, "3"),))))
+    assert (call.language, call.disposition) == ("pt", Disposition.ANSWERED)
+    one.detach()
+
+
 def test_a_caller_who_hangs_up_while_waiting_has_abandoned(served: Served) -> None:
     uuid = served.switch.place_call(replace(PLAN, rings=(Ring("no_answer"),), abandon_after_s=4.0))
     assert served.ended(uuid).disposition is Disposition.ABANDONED
@@ -168,8 +244,8 @@ def test_a_call_that_began_and_ended_while_nobody_listened_is_in_its_thread(serv
     assert talked.bridged_at is not None
     assert talked.found == abandoned.found == "ledger"
     assert abandoned.bridged_at is None
-    with gevent.Timeout(5, AssertionError(f"never struck out: {served.switch.hash}")):
-        while served.switch.hash:
+    with gevent.Timeout(5, AssertionError(f"never struck out: {served.switch.db}")):
+        while served.switch.db:
             gevent.sleep(0.05)
 
 

@@ -29,6 +29,7 @@ CALL = Call(
     display_name="Ann \U0001f600",
     aliases=(Alias(kind="bsuid", value="US.1"), Alias(kind="wa_id", value="15550100142")),
     to_number="15550100900",
+    request_params=(("a", ""), ("tgrp", "wacall"), ("trunk-context", "x=y")),
 )
 
 
@@ -38,7 +39,7 @@ def save(calls: Calls, call: Call = CALL) -> None:
 
 def ask(calls: Calls, *aliases: Alias) -> events.ContactFound:
     question = commands.FindContact(
-        uuid="c-1", at=T0, aliases=aliases, display_name="Ann", to_number="15550100900"
+        uuid="c-1", at=T0, node="fs1", aliases=aliases, display_name="Ann", to_number="15550100900"
     )
     (answer,) = calls.apply("c-1", [question])
     assert isinstance(answer, events.ContactFound)
@@ -49,7 +50,9 @@ def test_a_call_comes_back_as_it_was_saved(database: Database) -> None:
     calls = Calls(database)
     ended = replace(
         CALL, phase=Phase.ENDED, ended_at=T0 + timedelta(seconds=60), disposition=Disposition.ANSWERED,
-        fault=Fault.NOBODY, mos=4.5, wacid="wacid.x", queue="q@x",
+        fault=Fault.NOBODY, mos=4.5, wacid="wacid.x", queue="q@x", payload_trusted=True, score=300,
+        skill="billing", sticky_agent="agent1", expected_wait_s=90, answer_within_s=20, consent="given",
+        refused="no-srtp", left_by="no-agents", loss_percent=0.5, jitter_ms=3.25, contact_id=None,
     )  # fmt: skip
     save(calls)
     assert calls.load("c-1") == CALL
@@ -93,6 +96,48 @@ def test_what_fails_in_the_middle_of_a_step_leaves_nothing(database: Database) -
     with pytest.raises(DatabaseError, match="saving call c-1"):
         calls.apply("c-1", [commands.SaveCall(uuid="c-1", call=CALL), broken])
     assert calls.load("c-1") is None
+
+
+def answered(calls: Calls) -> None:
+    """A step that is one statement: the call, and the fact that changed it."""
+    fact = events.CallAnswered(uuid="c-1", at=T0)
+    calls.apply(
+        "c-1", [commands.SaveCall(uuid="c-1", call=CALL), commands.AppendEvent(uuid="c-1", event=fact)]
+    )
+
+
+def test_a_step_of_one_statement_is_whole_or_not_there(database: Database) -> None:
+    calls = Calls(database)
+    wrong = replace(CALL, phase=Phase.ENDED)
+    fact = commands.AppendEvent(uuid="c-1", event=events.CallAnswered(uuid="c-1", at=T0))
+    with pytest.raises(DatabaseError, match="saving call c-1: Postgres refused"):
+        calls.apply("c-1", [commands.SaveCall(uuid="c-1", call=wrong), fact])
+    assert calls.load("c-1") is None
+    answered(calls)
+    answered(calls)
+    assert calls.load("c-1") == CALL
+    with database.transaction("test") as transaction:
+        told = transaction.rows("calls.story_since", event_cursor=0, segment_cursor=0)
+    assert [row["kind"] for row in told] == ["call_answered"]
+    # The connection came back as it was: what follows is a transaction again.
+    broken = commands.OpenBridge(uuid="not-a-call", at=T0, agent="a", agent_uuid="u")
+    with pytest.raises(DatabaseError):
+        calls.apply("c-2", [commands.SaveCall(uuid="c-2", call=replace(CALL, uuid="c-2")), broken])
+    assert calls.load("c-2") is None
+
+
+def test_a_connection_that_went_is_told_once_and_replaced(database: Database) -> None:
+    calls = Calls(database)
+    answered(calls)
+    with psycopg.connect(database.dsn, autocommit=True) as other:
+        other.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+    with pytest.raises(DatabaseDown, match="saving call c-1"):
+        answered(calls)
+    answered(calls)
+    assert calls.load("c-1") == CALL
 
 
 def test_any_alias_finds_the_contact_and_new_ones_are_added_to_it(database: Database) -> None:
@@ -146,8 +191,8 @@ def with_utterances(database: Database, count: int) -> Utterances:
         )
         for i in range(count)
     ]
-    assert recordings.add_utterances(live, cuts) == count
-    assert recordings.add_utterances(live, cuts) == 0
+    assert recordings.add_utterances(live, cuts, {}) == count
+    assert recordings.add_utterances(live, cuts, {}) == 0
     return Utterances(database)
 
 

@@ -1,18 +1,28 @@
 -- The call and its story.
 
 -- name: save_call
--- Make the row say this. The fields of Call, by name.
+-- Make the row say this (the fields of Call, by name), and add the fact that made it so, where there is one: most
+-- steps are these two, and one statement is one wait. The same fact told twice stands once.
+with fact as (
+    insert into call_event (call_uuid, at, kind, key, data)
+    select %(uuid)s::text, %(at)s::timestamptz, %(kind)s::text, %(key)s::text, %(data)s::jsonb
+    where %(kind)s::text is not null
+    on conflict (call_uuid, kind, at, key) do nothing
+)
 insert into call (
     uuid, node, channel, phase, contact_id, thread_id, wacid, aliases, display_name, to_number, cta_payload,
     deeplink_payload, country, transport, queue, route_reason, language, agent, agent_uuid, offered_at,
     answered_at, queued_at, bridged_at, ended_at, member_cause, hangup_cause, disposition, fault, encryption, mos,
-    found
+    found, request_params, payload_trusted, score, skill, sticky_agent, expected_wait_s, answer_within_s, consent,
+    refused, left_by, loss_percent, jitter_ms
 ) values (
     %(uuid)s, %(node)s, %(channel)s, %(phase)s, %(contact_id)s, %(thread_id)s, %(wacid)s, %(aliases)s,
     %(display_name)s, %(to_number)s, %(cta_payload)s, %(deeplink_payload)s, %(country)s, %(transport)s,
     %(queue)s, %(route_reason)s, %(language)s, %(agent)s, %(agent_uuid)s, %(offered_at)s, %(answered_at)s,
     %(queued_at)s, %(bridged_at)s, %(ended_at)s, %(member_cause)s, %(hangup_cause)s, %(disposition)s,
-    %(fault)s, %(encryption)s, %(mos)s, %(found)s
+    %(fault)s, %(encryption)s, %(mos)s, %(found)s, %(request_params)s, %(payload_trusted)s, %(score)s, %(skill)s,
+    %(sticky_agent)s, %(expected_wait_s)s, %(answer_within_s)s, %(consent)s, %(refused)s, %(left_by)s,
+    %(loss_percent)s, %(jitter_ms)s
 )
 on conflict (uuid) do update set
     phase = excluded.phase, contact_id = excluded.contact_id, thread_id = excluded.thread_id,
@@ -21,13 +31,20 @@ on conflict (uuid) do update set
     answered_at = excluded.answered_at, queued_at = excluded.queued_at, bridged_at = excluded.bridged_at,
     ended_at = excluded.ended_at, member_cause = excluded.member_cause, hangup_cause = excluded.hangup_cause,
     disposition = excluded.disposition, fault = excluded.fault, encryption = excluded.encryption,
-    mos = excluded.mos;
+    mos = excluded.mos, payload_trusted = excluded.payload_trusted, score = excluded.score, skill = excluded.skill,
+    sticky_agent = excluded.sticky_agent, expected_wait_s = excluded.expected_wait_s,
+    answer_within_s = excluded.answer_within_s, consent = excluded.consent, refused = excluded.refused,
+    left_by = excluded.left_by, loss_percent = excluded.loss_percent, jitter_ms = excluded.jitter_ms;
 
 -- name: append_event
--- The same fact told twice stands once.
+-- A fact that changes nothing of its call.
 insert into call_event (call_uuid, at, kind, key, data)
 values (%(call_uuid)s, %(at)s, %(kind)s, %(key)s, %(data)s)
 on conflict (call_uuid, kind, at, key) do nothing;
+
+-- name: wake
+-- For those who watch the story; see store.db, Bell.
+select pg_notify('fsctl_story', '');
 
 -- name: load_call
 select * from call where uuid = %(uuid)s;

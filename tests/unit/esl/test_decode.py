@@ -6,7 +6,7 @@ import pytest
 
 from fsctl.call import events, machine
 from fsctl.call.events import CallEvent
-from fsctl.call.routing import Policy
+from fsctl.call.policy import Policy
 from fsctl.call.state import Call, Disposition, Fault, Phase
 from fsctl.esl import decode
 from fsctl.esl.messages import Event, Parser, parse_event
@@ -76,6 +76,10 @@ ENDS = {
 }
 
 
+MOS = {"call_queue_plain": 4.5}
+"""In the others no packet of the caller came in, and FreeSWITCH's 4.5 says nothing."""
+
+
 @pytest.mark.parametrize("name", ENDS)
 def test_a_capture_played_into_the_machine_ends_with_the_right_verdict(name: str) -> None:
     call: Call | None = None
@@ -84,7 +88,7 @@ def test_a_capture_played_into_the_machine_ends_with_the_right_verdict(name: str
     assert call is not None
     assert call.phase is Phase.ENDED
     assert (call.disposition, call.fault) == ENDS[name]
-    assert call.mos == pytest.approx(4.5)
+    assert call.mos == MOS.get(name)
     assert call.encryption == "tls+sdes:AES_CM_128_HMAC_SHA1_80"
 
 
@@ -183,11 +187,114 @@ def test_the_bridge_begins_when_the_channel_says_so_not_when_the_event_was_sent(
 
 
 def test_nonsense_in_numbers_is_no_error() -> None:
-    gone = event(**{"Event-Name": "CHANNEL_HANGUP_COMPLETE", "variable_rtp_audio_in_mos": "nan"})
-    fact = decode.decode(gone, ORIGIN)
-    assert isinstance(fact, events.LegHungUp)
-    assert fact.mos is None
+    assert gone(**HEARD | {f"{RTP}_mos": "nan", f"{RTP}_flaw_total": "²"}).quality == events.Quality(
+        jitter_ms=3.0
+    )
+    assert gone(**HEARD | {f"{RTP}_mos": "1e300", f"{RTP}_jitter_max_variance": "inf"}).quality == (
+        events.Quality(loss_percent=20.0)
+    )
+    assert gone(**{f"{RTP}_packet_count": "many"}).quality is None
     assert offered(**{"Caller-Channel-Created-Time": "9" * 40}).at.year == 2026
+
+
+RTP = "variable_rtp_audio_in"
+HEARD = {
+    f"{RTP}_packet_count": "80",
+    f"{RTP}_flaw_total": "20",
+    f"{RTP}_mos": "3.25",
+    f"{RTP}_jitter_max_variance": "9.0",
+}
+
+
+def gone(**headers: str) -> events.LegHungUp:
+    fact = decode.decode(event(**{"Event-Name": "CHANNEL_HANGUP_COMPLETE"} | headers), ORIGIN)
+    assert isinstance(fact, events.LegHungUp)
+    return fact
+
+
+def test_the_hang_up_tells_how_the_line_was() -> None:
+    assert gone(**HEARD).quality == events.Quality(mos=3.25, loss_percent=20.0, jitter_ms=3.0)
+
+
+def test_the_quality_of_a_leg_that_heard_nothing_is_not_known() -> None:
+    assert gone(**HEARD | {f"{RTP}_packet_count": "0"}).quality is None
+    assert gone().quality is None
+
+
+def test_a_variance_below_zero_is_no_error() -> None:
+    quality = gone(**HEARD | {f"{RTP}_jitter_max_variance": "-9.0"}).quality
+    assert quality is not None
+    assert quality.jitter_ms == 3.0
+
+
+def test_the_hang_up_tells_what_the_dialplan_did() -> None:
+    told = gone(
+        variable_fsctl_consent="given", variable_fsctl_exit="no-agents", variable_fsctl_refused="no-srtp"
+    )
+    assert (told.consent, told.left_by, told.refused) == ("given", "no-agents", "no-srtp")
+    for consent in decode.CONSENTS:
+        assert gone(variable_fsctl_consent=consent).consent == consent
+    for left_by in decode.EXITS:
+        assert gone(variable_fsctl_exit=left_by).left_by == left_by
+
+
+@pytest.mark.parametrize("value", ["", "Given", "given ", "given;x", "x" * 10_000, "\x1b[2J", "gïven", "{}"])
+def test_what_the_dialplan_cannot_have_said_is_not_heard(value: str) -> None:
+    told = gone(
+        variable_fsctl_consent=value,
+        variable_fsctl_exit=value,
+        variable_fsctl_refused=value,
+        variable_fsctl_language=value,
+        variable_fsctl_menu_key="1",
+    )
+    assert (told.consent, told.left_by, told.refused, told.language) == (None, None, None, None)
+
+
+def test_the_language_counts_when_a_key_has_chosen_it() -> None:
+    assert gone(variable_fsctl_language="hi", variable_fsctl_menu_key="4").language == "hi"
+    assert gone(variable_fsctl_language="en").language is None
+
+
+def test_parameters_of_the_request_uri() -> None:
+    fact = offered(variable_sip_req_user="+1555;tgrp=wacall;flag;trunk-context=a=b;=x;tgrp=later")
+    assert fact.request_params == (("flag", ""), ("tgrp", "later"), ("trunk-context", "a=b"))
+    assert offered().request_params == ()
+    assert offered(**{"Caller-Destination-Number": "+15550100900;a=1"}).request_params == (("a", "1"),)
+
+
+def test_parameters_of_the_request_uri_are_bounded() -> None:
+    fact = offered(variable_sip_req_user="+1;" + ";".join(f"p{i}={'x' * 8}" for i in range(1000)))
+    assert len(fact.request_params) == decode.MAX_PARAMS
+    fact = offered(variable_sip_req_user="+1;a=" + "'\"{},;|\x1b\n" * 1000)
+    assert sum(len(key) + len(value) for key, value in fact.request_params) <= decode.MAX_TEXT
+
+
+def dialled(**headers: str) -> CallEvent | None:
+    leg = {"Call-Direction": "outbound", "Unique-ID": "a", "Other-Leg-Unique-ID": "u"}
+    return decode.decode(event(**leg | headers), ORIGIN)
+
+
+def test_a_leg_that_goes_out_by_a_gateway_is_told() -> None:
+    fact = dialled(variable_sip_gateway_name="pstn")
+    assert isinstance(fact, events.GatewayDialled)
+    assert (fact.uuid, fact.leg_uuid, fact.gateway) == ("u", "a", "pstn")
+    fact = dialled(variable_sip_gateway_name="pstn", variable_originator="o", **{"Other-Leg-Unique-ID": ""})
+    assert fact is not None
+    assert fact.uuid == "o"
+
+
+def test_a_leg_to_a_phone_or_for_nobody_is_no_gateways() -> None:
+    assert dialled() is None
+    assert dialled(variable_sip_gateway_name="pstn", **{"Other-Leg-Unique-ID": ""}) is None
+
+
+def test_a_caller_who_comes_by_a_gateway_is_an_ordinary_caller() -> None:
+    assert isinstance(decode.decode(event(variable_sip_gateway_name="trunk"), ORIGIN), events.CallOffered)
+
+
+def test_the_country_is_kept_and_bounded() -> None:
+    assert offered(**{"variable_sip_h_X-WA-Meta-Country-Code": "BR" * 999}).country == ("BR" * 999)[:512]
+    assert offered(**{"variable_sip_h_x-wa-meta-user-country-code": "IN"}).country == "IN"
 
 
 def test_a_snapshot_of_a_bridged_channel_tells_what_the_live_events_told() -> None:
