@@ -21,19 +21,22 @@ Time is simulated: it begins at ``SwitchOptions.start_epoch_s`` and runs ``speed
 clock.
 """
 
-from fsctl.sim.plan import CallPlan, Ring
+from fsctl.sim.options import SwitchOptions
+from fsctl.sim.plan import CallPlan, Quality, Ring, Transfer
 from fsctl.sim.samples import Sample, load_samples
-from fsctl.sim.switch import Switch, SwitchOptions
+from fsctl.sim.switch import Switch
 from fsctl.sim.tables import AgentOptions, QueueOptions, TierOptions
 
 __all__ = [
     "AgentOptions",
     "CallPlan",
+    "Quality",
     "QueueOptions",
     "Ring",
     "Sample",
     "Switch",
     "SwitchOptions",
     "TierOptions",
+    "Transfer",
     "load_samples",
 ]

@@ -7,15 +7,15 @@ here is answered ``-ERR x Command not found!``. callcenter_config has its own fi
 
 import json
 import re
-import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fsctl.sim import callcenter_config, hash, sip
+from fsctl.sim import callcenter_config, db, sip, stuck
 from fsctl.sim.bus import HOSTNAME
 from fsctl.sim.channel import Channel
 from fsctl.sim.recording import parse_settings
 from fsctl.sim.rows import call_rows, channel_rows
+from fsctl.sim.words import split
 
 if TYPE_CHECKING:
     from fsctl.sim.switch import Switch
@@ -49,16 +49,6 @@ def execute_job(switch: "Switch", line: str, job: str) -> None:
     headers = [("Job-UUID", job), ("Job-Command", name)]
     headers += [("Job-Command-Arg", arguments)] if arguments else []
     switch.bus.fire("BACKGROUND_JOB", headers, body=output)
-
-
-def split(arguments: str) -> list[str]:
-    """switch_separate_string: blanks separate, single quotes join."""
-    lexer = shlex.shlex(arguments, posix=True, punctuation_chars=False)
-    lexer.whitespace_split, lexer.quotes, lexer.escape, lexer.commenters = True, "'", "", ""
-    try:
-        return list(lexer)
-    except ValueError:
-        return arguments.split()
 
 
 # The system -----------------------------------------------------------------------------------------------
@@ -140,12 +130,12 @@ def _hupall(switch: "Switch", arguments: str) -> str:
 
 
 def _show(switch: "Switch", arguments: str) -> str:
-    """channels and calls: delimited, ``count``, or ``as json``."""
+    """channels, calls and registrations: delimited, ``count``, or ``as json``."""
     words = arguments.split()
-    what = words[0].lower() if words else ""
-    if what not in ("channels", "calls"):
+    table = TABLES.get(words[0].lower() if words else "")
+    if table is None:
         return f"-USAGE: {SHOW_SYNTAX}\n"
-    rows = (channel_rows if what == "channels" else call_rows)(switch)
+    rows = table(switch)
     if words[1:2] == ["count"]:
         return f'{{"row_count":{len(rows)}}}' if words[2:] == ["as", "json"] else f"\n{len(rows)} total.\n"
     if words[1:] == ["as", "json"]:
@@ -156,7 +146,29 @@ def _show(switch: "Switch", arguments: str) -> str:
     return f"{title}{''.join(lines)}\n{len(rows)} total.\n"
 
 
+def _reload(switch: "Switch", arguments: str) -> str:
+    """Only mod_callcenter; the XML is read again first (mod_commands.c reload_function)."""
+    if arguments != "mod_callcenter":
+        return "-ERR reload Command not found!\n"
+    switch.reload_xml()
+    return "+OK Reloading XML\n" + stuck.reload(switch.callcenter)
+
+
+TABLES: dict[str, Callable[["Switch"], list[dict[str, str]]]] = {
+    "channels": channel_rows,
+    "calls": call_rows,
+    "registrations": lambda switch: switch.phones.rows(),
+}
+
+
 # One channel ----------------------------------------------------------------------------------------------
+
+
+def _user_data(switch: "Switch", arguments: str) -> str:
+    """Only ``USER@DOMAIN param dial-string``: agents are called where their phones registered."""
+    user, _, rest = arguments.partition(" ")
+    known = user.partition("@")[0] in switch.callcenter.agents and rest == "param dial-string"
+    return "${sofia_contact(agents/${dialed_user}@${dialed_domain})}" if known else "-ERR no reply\n"
 
 
 def _uuid_exists(switch: "Switch", arguments: str) -> str:
@@ -223,6 +235,17 @@ def _dump(switch: "Switch", channel: Channel, words: list[str]) -> str:
     return event.plain().decode("utf-8", "surrogateescape")
 
 
+def _set_media_stats(switch: "Switch", arguments: str) -> str:
+    """The answer has a colon, and the refusal names the channel."""
+    if not arguments:
+        return "-USAGE: <uuid>\n"
+    channel = switch.channels.get(arguments)
+    if channel is None:
+        return f"-ERR No such channel {arguments}!\n"
+    channel.measure()
+    return "+OK:\n"
+
+
 def _kill(_switch: "Switch", channel: Channel, words: list[str]) -> str:
     channel.hangup(words[0] if words else "NORMAL_CLEARING")
     return "+OK\n"
@@ -233,8 +256,7 @@ def _uuid_transfer(switch: "Switch", channel: Channel, words: list[str]) -> str:
     if words[0].startswith("-") or channel.hangup_cause or channel.profile is None:
         return "-ERR\n"
     destination, dialplan, context = ([*words, "", "", ""])[:3]
-    context = context or channel.profile.context
-    channel.transfer_to(destination, dialplan or "XML", context, switch.new_uuid())
+    channel.transfer_to(destination, dialplan, context, switch.new_uuid())
     return "+OK\n"
 
 
@@ -285,11 +307,15 @@ COMMANDS: dict[str, Callable[["Switch", str], str]] = {
     "sofia": _sofia,
     "hupall": _hupall,
     "show": _show,
+    "reload": _reload,
+    "user_data": _user_data,
+    "strepoch": lambda switch, _arguments: str(switch.callcenter.now()),
+    "sofia_contact": lambda switch, arguments: switch.phones.contact(arguments),
+    "uuid_set_media_stats": _set_media_stats,
     "callcenter_config": lambda switch, arguments: callcenter_config.execute(
         switch.callcenter, split(arguments)
     ),
-    "hash": lambda switch, arguments: hash.command(switch.hash, arguments),
-    "hash_dump": lambda switch, arguments: hash.dump(switch.hash, arguments),
+    "db": lambda switch, arguments: db.command(switch.db, arguments),
     "uuid_exists": _uuid_exists,
     "uuid_getvar": _on_channel("<uuid> <var>", 2, _getvar),
     "uuid_setvar": _on_channel("<uuid> <var> [value]", 2, _setvar),

@@ -1,24 +1,23 @@
 """The dialplan applications that are modelled, in a literal dict.
 
-Each gets the session and its data with variables put in, and returns when FreeSWITCH's would. A missing
-application is an invalid one to the session.
+Each gets the session and its data with variables put in, and returns when FreeSWITCH's would. A dialplan that
+names another one is refused when it is loaded; from the inline dialplan it is an invalid one to the session.
 """
 
-import re
+import ipaddress
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fsctl.sim.audio import tone
-from fsctl.sim.callcenter import playback_variables
+from fsctl.sim import digits, playback
+from fsctl.sim.asking import play_and_get_digits
+from fsctl.sim.member import wait_in_queue
 from fsctl.sim.recording import parse_settings
+from fsctl.sim.words import split
 
 if TYPE_CHECKING:
     from fsctl.sim.session import Session
 
 Field = Callable[[str], str | None]
-
-#: How long a prompt lasts that the simulator does not have.
-PROMPT_S = 1.0
 
 
 def is_true(text: str | None) -> bool:
@@ -34,6 +33,10 @@ def _set(session: "Session", data: str) -> None:
     session.channel.set(name.strip(), value)
 
 
+def _unset(session: "Session", data: str) -> None:
+    session.channel.set(data, None)
+
+
 def _export(session: "Session", data: str) -> None:
     name, _, value = data.partition("=")
     name = name.strip().removeprefix("nolocal:")
@@ -47,37 +50,33 @@ def _answer(session: "Session", _data: str) -> None:
 
 
 def _playback(session: "Session", data: str) -> None:
-    """The file's type is named only for local_stream and tone_stream (switch_ivr_play_say.c 1640)."""
-    channel, clock = session.channel, session.switch.clock
+    """Reads every key; one of playback_terminators (``*`` by default) ends it (mod_dptools.c 2351)."""
+    channel = session.channel
     session.pre_answer()
-    kind, _, rest = data.partition("://")
-    typed = [("Playback-File-Type", kind)] if kind in ("local_stream", "tone_stream") else []
-    playback = [*typed, ("Playback-File-Path", data)]
-    channel.heard.play(channel.position(), None if kind == "silence_stream" else tone(), loop=True)
-    channel.fire("PLAYBACK_START", after=playback)
-    started_us = clock.now_us()
-    channel.pause(_duration_s(kind, rest))
-    channel.heard.play(channel.position(), None)
-    channel.update(playback_variables(clock.now_us() - started_us))
-    channel.fire("PLAYBACK_STOP", after=[*playback, ("Playback-Status", "done")])
-    channel.set("current_application_response", "FILE PLAYED")
+    channel.set("playback_terminator_used", None)
+    terminators = channel.get("playback_terminators") or "*"
+    ends = {"any": "1234567890*#", "none": ""}.get(terminators.lower(), terminators)
 
+    def on_digit(digit: str) -> bool:
+        if digit in ends:
+            channel.set("playback_terminator_used", digit)
+        return digit in ends
 
-def _duration_s(kind: str, rest: str) -> float:
-    """Seconds of a stream; ``-1`` and an endless tone last until the channel is taken elsewhere."""
-    if kind == "silence_stream":
-        milliseconds = int(re.match(r"-?\d*", rest)[0] or 0)  # type: ignore[index]
-        return float("inf") if milliseconds < 0 else milliseconds / 1000
-    if kind == "tone_stream":
-        tones = re.findall(r"%\((\d+),(\d+)", rest)
-        loops = int((re.findall(r"loops=(-?\d+)", rest) or ["1"])[0])
-        total_ms = sum(int(on) + int(off) for on, off in tones)
-        return float("inf") if loops < 0 else total_ms * max(loops, 1) / 1000
-    return float("inf") if kind == "local_stream" else PROMPT_S
+    played = playback.play(channel, data, on_digit=on_digit)
+    channel.set("current_application_response", "FILE NOT FOUND" if played is None else "FILE PLAYED")
 
 
 def _sleep(session: "Session", data: str) -> None:
-    session.channel.pause(int(data) / 1000 if data.isdigit() else 0.0)
+    """A key ends it and stays unread (switch_ivr.c switch_ivr_sleep)."""
+    channel, clock = session.channel, session.switch.clock
+    deadline = clock.now_s() + (int(data) / 1000 if data.isdigit() else 0.0)
+    while channel.ready and not channel.digits and (left := deadline - clock.now_s()) > 0:
+        channel.wait(left)
+
+
+def _flush_dtmf(session: "Session", _data: str) -> None:
+    """No event tells of the keys that nobody read."""
+    session.channel.digits.clear()
 
 
 def _record_session(session: "Session", data: str) -> None:
@@ -90,28 +89,44 @@ def _record_session(session: "Session", data: str) -> None:
 def _execute_extension(session: "Session", data: str) -> None:
     """``EXTEN [DIALPLAN [CONTEXT]]``: conditions are read now; the channel's destination stays."""
     channel = session.channel
-    extension, _dialplan, context = ([*data.split(), "", "", ""])[:3]
+    extension, dialplan, context = ([*data.split(), "", "", ""])[:3]
+    context = context or channel.profile_field("context") or ""
+    own = {"destination_number": extension, "dialplan": dialplan or "XML", "context": context}
 
     def field(name: str) -> str | None:
-        return extension if name == "destination_number" else channel.profile_field(name)
+        return own.get(name) or channel.profile_field(name)
 
-    actions = session.hunt(context or channel.profile_field("context") or "", field)
+    actions = session.hunt(context, field)
     session.execute_actions(actions or [])
 
 
 def _transfer(session: "Session", data: str) -> None:
-    channel = session.channel
     destination, dialplan, context = ([*data.split(), "", "", ""])[:3]
-    context = context or channel.profile_field("context") or ""
-    channel.transfer_to(destination, dialplan or "XML", context, session.switch.new_uuid())
+    session.channel.transfer_to(destination, dialplan, context, session.switch.new_uuid())
 
 
 def _callcenter(session: "Session", data: str) -> None:
     """Answers first; an unknown queue only makes a warning, and the dialplan goes on."""
-    queue = data.split(" ")[0]
-    if queue in session.switch.callcenter.queues:
+    queue = session.switch.callcenter.queues.get(data.split(" ")[0])
+    if queue is not None:
         session.answer()
-        session.agent = session.switch.callcenter.join(session.channel, queue)
+        session.agent = wait_in_queue(session.switch.callcenter, session.channel, queue)
+
+
+def _check_acl(session: "Session", data: str) -> None:
+    """``IP LIST [CAUSE]``: hang up who is not in the list; one that does not exist has nobody in it."""
+    words = split(data)
+    if len(words) < 2:
+        return
+    networks = session.switch.options.acl.get(words[1], ())
+    address = ipaddress.ip_address(words[0])
+    if not any(address in ipaddress.ip_network(network) for network in networks):
+        session.channel.hangup(words[2] if len(words) > 2 else "CALL_REJECTED")
+
+
+def _bridge(_session: "Session", data: str) -> None:
+    """Known, so that a dialplan may have it for phones that dial; no simulated phone does."""
+    raise NotImplementedError(f"bridge {data}: the simulator rings phones for mod_callcenter only")
 
 
 def _hangup(session: "Session", data: str) -> None:
@@ -122,7 +137,10 @@ def _park(session: "Session", _data: str) -> None:
     channel = session.channel
     channel.fire("CHANNEL_PARK")
     while channel.ready:
-        channel.wait()
+        if channel.digits:
+            digits.take(channel)
+        else:
+            channel.wait()
     channel.fire("CHANNEL_UNPARK")
 
 
@@ -132,14 +150,19 @@ def _nothing(session: "Session", _data: str) -> None:
 
 APPLICATIONS: dict[str, Callable[["Session", str], None]] = {
     "set": _set,
+    "unset": _unset,
     "export": _export,
     "answer": _answer,
     "playback": _playback,
+    "play_and_get_digits": play_and_get_digits,
+    "flush_dtmf": _flush_dtmf,
     "sleep": _sleep,
     "record_session": _record_session,
     "execute_extension": _execute_extension,
     "transfer": _transfer,
     "callcenter": _callcenter,
+    "check_acl": _check_acl,
+    "bridge": _bridge,
     "hangup": _hangup,
     "park": _park,
     "log": _nothing,

@@ -42,6 +42,7 @@ ORIGINS: dict[str, tuple[str, str, int]] = {
     "CHANNEL_UNBRIDGE": ("switch_ivr_bridge.c", "switch_ivr_multi_threaded_bridge", 1879),
     "CHANNEL_UNPARK": ("switch_ivr.c", "switch_ivr_park", 1213),
     "CODEC": ("switch_core_codec.c", "switch_core_session_set_real_read_codec", 189),
+    "DTMF": ("switch_channel.c", "switch_channel_dequeue_dtmf", 678),
     "HEARTBEAT": ("switch_core.c", "send_heartbeat", 95),
     "MEDIA_BUG_START": ("switch_core_media_bug.c", "switch_core_media_bug_add", 1014),
     "MEDIA_BUG_STOP": ("switch_core_media_bug.c", "switch_core_media_bug_destroy", 84),
@@ -53,6 +54,8 @@ ORIGINS: dict[str, tuple[str, str, int]] = {
     "RELOADXML": ("switch_xml.c", "switch_xml_open_root", 2423),
     "RE_SCHEDULE": ("switch_scheduler.c", "switch_scheduler_execute", 73),
     "SHUTDOWN": ("switch_core.c", "switch_core_destroy", 3033),
+    "sofia::register": ("sofia_reg.c", "sofia_reg_handle_register_token", 2059),
+    "sofia::unregister": ("sofia_reg.c", "sofia_reg_handle_register_token", 2213),
     "agent-max-no-answer": ("mod_callcenter.c", "outbound_agent_thread_run", 2176),
     "agent-offering": ("mod_callcenter.c", "outbound_agent_thread_run", 1717),
     "agent-state-change": ("mod_callcenter.c", "cc_agent_update", 1067),
@@ -76,6 +79,9 @@ ORIGINS: dict[str, tuple[str, str, int]] = {
 class Subscriber(Protocol):
     """What gets events: an ESL listener."""
 
+    def hears(self, name: str, subclass: str) -> bool:
+        """Whether an event of this name may be wanted, whatever its headers will be."""
+
     def offer(self, event: Event) -> None:
         """Take the event, or leave it if nobody asked for it."""
 
@@ -90,6 +96,14 @@ class Bus:
         self.subscribers: list[Subscriber] = []
         self._stamp_s = -1
         self._stamps = ("", "")
+
+    def is_heard(self, name: str, subclass: str = "") -> bool:
+        """Whether it is worth making an event: most of a call's are wanted by nobody."""
+        return any(subscriber.hears(name, subclass) for subscriber in self.subscribers)
+
+    def skip(self) -> None:
+        """An event that nobody hears is fired all the same: it has its number."""
+        self.sequence += 1
 
     def fire(
         self, name: str, headers: Headers, *, origin: str = "", subclass: str = "", body: str = ""

@@ -190,15 +190,37 @@ def _agent_set(center: Callcenter, words: list[str]) -> str:
             return "-ERR Invalid Agent State!\n"
         center.set_state(agent, value)
     elif key == "contact":
-        agent.contact = value
-        changed = [("CC-Agent", name), ("CC-Action", "agent-contact-change"), ("CC-Agent-Contact", value)]
-        center.fire(changed, "agent-contact-change")
+        center.set_contact(agent, value)
     elif key == "uuid":
         agent.uuid = value
+    elif key == "type":
+        if value not in ("callback", "uuid-standby"):
+            return "-ERR Invalid Agent Type!\n"
+        agent.type = value
+    elif key == "state_if_waiting":
+        return _set_if_waiting(center, agent, value)
     elif key in NUMBERS:
         setattr(agent, key, int(value) if value.lstrip("-").isdigit() else 0)
     else:
         return "-ERR Invalid Agent Update KEY!\n"
+    return OK
+
+
+def _set_if_waiting(center: Callcenter, agent: Agent, state: str) -> str:
+    """``agent set state_if_waiting``: for who is free; another agent counts as not found."""
+    if state not in STATES:
+        return "-ERR Invalid Agent State!\n"
+    if agent.state != "Waiting" or agent.status not in ("Available", "Available (On Demand)"):
+        return "-ERR Agent not found!\n"
+    center.set_state(agent, state)
+    return OK
+
+
+def _agent_reload(center: Callcenter, words: list[str]) -> str:
+    """As in callcenter.conf.xml again, status too. Says +OK for an agent that is not there."""
+    if not words:
+        return INVALID
+    center.apply_configuration(words[0])
     return OK
 
 
@@ -249,7 +271,7 @@ def _tier_set(center: Callcenter, words: list[str]) -> str:
     key, queue, agent, value = words[0].lower(), words[1], words[2], words[3]
     tier = _find_tier(center, queue, agent)
     if tier is None:
-        return "-ERR Agent not found!\n"
+        return "-ERR Unknown Error!\n"
     if key == "state":
         if value not in TIER_STATES:
             return "-ERR Invalid Tier State!\n"
@@ -261,19 +283,25 @@ def _tier_set(center: Callcenter, words: list[str]) -> str:
     return OK
 
 
+def _tier_reload(_center: Callcenter, words: list[str]) -> str:
+    """Tiers that exist stay as they are."""
+    return OK if words else INVALID
+
+
 # Queues ---------------------------------------------------------------------------------------------------
 
 
 def _queue_row(queue: Queue) -> list[object]:
     options = queue.options
     return [
-        *(options.name, options.strategy, options.moh_sound, "system", "false", 0, "false", "true"),
+        *(options.name, options.strategy, options.moh_sound, options.time_base_score),
+        *("false", 0, "false", "true"),
         *(
             options.discard_abandoned_after,
             "false",
             options.max_wait_time,
             options.max_wait_time_with_no_agent,
-            5,
+            options.max_wait_time_with_no_agent_time_reached,
             "",
         ),
         *(queue.calls_answered, queue.calls_abandoned, 0, "true", "On Break"),
@@ -344,18 +372,34 @@ def _queue_load(center: Callcenter, words: list[str]) -> str:
     return OK if words[0] in center.queues else "-ERR Invalid Queue not found!\n"
 
 
+def _queue_reload(center: Callcenter, words: list[str]) -> str:
+    """Writes every agent of callcenter.conf.xml over, as a load does: each has the status of the file again."""
+    reply = _queue_load(center, words)
+    if reply == OK:
+        center.apply_configuration()
+    return reply
+
+
+def _queue_unload(_center: Callcenter, words: list[str]) -> str:
+    """Says +OK always; a queue of callcenter.conf.xml is back when somebody names it (get_queue)."""
+    return OK if words else INVALID
+
+
 COMMANDS: dict[tuple[str, str], Callable[[Callcenter, list[str]], str]] = {
     ("agent", "add"): _agent_add,
     ("agent", "del"): _agent_del,
     ("agent", "get"): _agent_get,
     ("agent", "list"): _agent_list,
+    ("agent", "reload"): _agent_reload,
     ("agent", "set"): _agent_set,
     ("tier", "add"): _tier_add,
     ("tier", "del"): _tier_del,
     ("tier", "list"): _tier_list,
+    ("tier", "reload"): _tier_reload,
     ("tier", "set"): _tier_set,
     ("queue", "count"): _queue_count,
     ("queue", "list"): _queue_list,
     ("queue", "load"): _queue_load,
-    ("queue", "reload"): _queue_load,
+    ("queue", "reload"): _queue_reload,
+    ("queue", "unload"): _queue_unload,
 }

@@ -7,17 +7,18 @@ told to enter (``Channel-State-Number``); they differ between a hangup and its h
 drives it: session.py runs a caller's leg, offer.py an agent's.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from gevent.event import Event as Flag
 
-from fsctl.sim import cdr, sip
+from fsctl.sim import cdr, rtp, sip
 from fsctl.sim.audio import Track
 from fsctl.sim.bus import Bus
 from fsctl.sim.dialplan import expand
 from fsctl.sim.event import Headers
-from fsctl.sim.plan import PLAN_RATE
+from fsctl.sim.plan import PLAN_RATE, Quality
 from fsctl.sim.profile import Profile
 
 _STATES = """
@@ -54,6 +55,8 @@ class Channel:
         self.initial: Profile | None = None
         self.other: tuple[str, Profile] | None = None
         self.variables: dict[str, str] = {}
+        self._spelling: dict[str, str] = {}
+        """How a name was last written, by its lower case."""
         self.hangup_cause = ""
         self.has_codec = False
         self.application = ("", "")
@@ -62,6 +65,11 @@ class Channel:
         self.transfer: tuple[str, str, str] | None = None
         self.run_api: Callable[[str], object] | None = None
         """Runs an api command on the switch; set when the channel is added to one."""
+        self.digits: deque[str] = deque()
+        """Keys pressed and not yet read; see digits.py."""
+        self.quality = Quality()
+        self.offers = 0
+        """Agents who have been offered this caller."""
         self.signal = Flag()
         self.ended = Flag()
         self.said = Track()
@@ -89,6 +97,11 @@ class Channel:
         while self.ready and (left := deadline - self.bus.clock.now_s()) > 0:
             self.wait(left)
 
+    def press(self, keys: str) -> None:
+        """The far end presses keys."""
+        self.digits.extend(keys)
+        self.signal.set()
+
     def hold(self) -> None:
         """Keep the channel from being destroyed (FreeSWITCH's session read lock)."""
         self._holders += 1
@@ -107,6 +120,7 @@ class Channel:
         self.variables.pop(name, None)
         if value:
             self.variables[name] = value
+            self._spelling[name.lower()] = name
 
     def update(self, values: Iterable[tuple[str, str]]) -> None:
         """Set many, in order."""
@@ -117,8 +131,7 @@ class Channel:
         """A variable whatever its case, else a field of the caller profile (switch_channel_get_variable)."""
         if name in self.variables:
             return self.variables[name]
-        lowered = name.lower()
-        found = next((value for key, value in self.variables.items() if key.lower() == lowered), None)
+        found = self.variables.get(self._spelling.get(name.lower(), name))
         return self.profile_field(name) if found is None else found
 
     def profile_field(self, name: str) -> str | None:
@@ -187,6 +200,9 @@ class Channel:
         subclass: str = "",
     ) -> None:
         """Fire an event of this channel with its own headers before or after the channel's."""
+        if not self.bus.is_heard(name, subclass):
+            self.bus.skip()
+            return
         headers = (before or []) + self.headers(full=full) + (after or [])
         self.bus.fire(name, headers, origin=origin, subclass=subclass)
 
@@ -229,8 +245,17 @@ class Channel:
         self.update([("transfer_history", joined), ("transfer_source", source)])
 
     def transfer_to(self, destination: str, dialplan: str, context: str, uuid: str) -> None:
-        """Send the channel to another extension; its application ends as soon as its greenlet runs."""
+        """Send the channel to another extension; its application ends as soon as its greenlet runs.
+
+        Without a dialplan or a context, force_transfer_dialplan and force_transfer_context count, then the
+        channel's own (switch_ivr.c switch_ivr_session_transfer, 2207).
+        """
         assert self.profile is not None
+        own = self.profile.dialplan
+        dialplan = (
+            dialplan or self.get("force_transfer_dialplan") or (own if own != "inline" else "") or "XML"
+        )
+        context = context or self.get("force_transfer_context") or self.profile.context
         hops = int(self.variables.get("max_forwards", "70")) - 1
         self.set("max_forwards", str(hops))
         old = self.profile.destination
@@ -278,6 +303,7 @@ class Channel:
             self.update(
                 cdr.hangup_variables(self.hangup_cause, self.variables, self.profile, self.application)
             )
+            self.measure()
         if (hook := self.get("api_reporting_hook")) and self.run_api is not None:
             # switch_core_state_machine.c, switch_core_session_reporting_state: before the event is fired.
             command, _, arguments = hook.partition(" ")
@@ -285,6 +311,13 @@ class Channel:
         self.fire("CHANNEL_HANGUP_COMPLETE", before=[("Hangup-Cause", self.hangup_cause)])
         self.state = "CS_DESTROY"
         self.ended.set()
+
+    def measure(self) -> None:
+        """RTP statistics as variables: at the end, or when ``uuid_set_media_stats`` asks for them."""
+        if self.profile is not None and self.profile.times.answered:
+            until_us = self.profile.times.hangup or self.bus.clock.now_us()
+            statistics = rtp.statistics(until_us - self.profile.times.answered, self.quality)
+            self.update(statistics.items())
 
     def destroy(self) -> None:
         """Once nobody holds it any more: CHANNEL_DESTROY and its last state."""

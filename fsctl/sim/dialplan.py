@@ -1,23 +1,28 @@
 """FreeSWITCH's XML dialplan, read and hunted; nothing is executed here.
 
-It is in charge of which actions a call gets: contexts, extensions, conditions, captures, ``break``,
-``continue``, ``inline``. It does not know what an application does; an inline action is handed to the caller
-as it is met, since later conditions may depend on it. Source: mod_dialplan_xml.c parse_exten, 110-480.
+It is in charge of which actions a call gets: contexts, extensions, conditions (nested ones too), captures,
+``break``, ``continue``, ``inline``. It does not know what an application does; an inline action is handed to
+the caller as it is met, since later conditions may depend on it. Source: mod_dialplan_xml.c parse_exten,
+110-618; expressions: switch_regex.c switch_regex_perform.
 
-Not modelled, and refused when the file is loaded: nested conditions, ``regex=`` rules, date and time
-conditions, and X-PRE-PROCESS.
+Not modelled, and refused when the file is loaded: applications that the simulator does not have, ``regex=``
+rules, ``loop``, and date and time conditions.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from defusedxml.ElementTree import fromstring
 
 #: Attributes of a condition that this interpreter understands.
-CONDITION_ATTRIBUTES = frozenset({"field", "expression", "break"})
+CONDITION_ATTRIBUTES = frozenset({"field", "expression", "break", "require-nested"})
+#: Likewise of an action.
+ACTION_ATTRIBUTES = frozenset({"application", "data", "inline"})
+BREAKS = ("on-false", "on-true", "always", "never")
 
 Lookup = Callable[[str], str | None]
 Inline = Callable[[str, str], None]
@@ -34,13 +39,18 @@ class Action:
 
 @dataclass(frozen=True)
 class Condition:
-    """A test and what follows from it; without ``field`` it always passes."""
+    """A test and what follows from it; without ``field`` it always passes.
+
+    ``nested`` are asked when it passed; with ``require_nested`` false it counts as passed whatever they say.
+    """
 
     field: str
     expression: str
     break_on: str
     actions: tuple[Action, ...]
     anti_actions: tuple[Action, ...]
+    nested: tuple["Condition", ...] = ()
+    require_nested: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,13 +69,21 @@ class Dialplan:
         self.contexts = contexts
 
     @classmethod
-    def load(cls, folder: Path, globals_: Mapping[str, str]) -> "Dialplan":
-        """Read every ``*.xml`` in name order; ``$${name}`` is replaced now, as the XML preprocessor does."""
+    def load(
+        cls, folder: Path, globals_: Mapping[str, str], applications: Container[str] | None = None
+    ) -> "Dialplan":
+        """Read every ``*.xml`` in name order; ``$${name}`` is replaced now, as the XML preprocessor does.
+
+        Raises:
+            ValueError: something in it is not modelled; with ``applications``, one that is not among them.
+        """
         contexts: dict[str, tuple[Extension, ...]] = {}
         for path in sorted(folder.glob("*.xml")):
             text = re.sub(r"\$\$\{(\w+)\}", lambda found: globals_.get(found[1], ""), path.read_text("utf-8"))
             for context in fromstring(text).iter("context"):
-                extensions = tuple(_extension(element) for element in context.findall("extension"))
+                extensions = tuple(
+                    _extension(element, path.name, applications) for element in context.findall("extension")
+                )
                 contexts[context.get("name", "")] = contexts.get(context.get("name", ""), ()) + extensions
         return cls(contexts)
 
@@ -86,19 +104,32 @@ def _run(
     extension: Extension, field: Lookup, variable: Lookup, inline: Inline, actions: list[Action]
 ) -> bool:
     """parse_exten: collect the extension's actions; tells whether it matched."""
+    return _ask(extension.conditions, field, variable, inline, actions)
+
+
+def _ask(
+    conditions: tuple[Condition, ...], field: Lookup, variable: Lookup, inline: Inline, actions: list[Action]
+) -> bool:
+    """The conditions of one level, in order; tells whether the last that was asked passed."""
     proceed = False
-    for condition in extension.conditions:
+    for condition in conditions:
         found = _test(condition, field, variable)
         proceed = found is not None
         for action in condition.actions if proceed else condition.anti_actions:
             proceed = True
-            data = _substitute(action.data, found) if found else action.data
+            # Captures are put in only where the expression has a group (line 563).
+            data = _substitute(action.data, found) if found and found.re.groups else action.data
             if action.inline:
                 inline(action.application, data)
             else:
                 actions.append(Action(action.application, data))
         if condition.break_on in ("always", "on-false" if found is None else "on-true"):
             break
+        if proceed and condition.nested:
+            inner = _ask(condition.nested, field, variable, inline, actions)
+            proceed = inner or not condition.require_nested
+            if not proceed and condition.break_on != "never":
+                break
     return proceed
 
 
@@ -106,7 +137,31 @@ def _test(condition: Condition, field: Lookup, variable: Lookup) -> re.Match[str
     if not condition.field:
         return re.match("", "")
     value = expand(condition.field, variable) if "$" in condition.field else field(condition.field) or ""
-    return re.search(expand(condition.expression, variable), value)
+    return search(expand(condition.expression, variable), value)
+
+
+def search(expression: str, value: str) -> re.Match[str] | None:
+    """switch_regex_perform: bare, or ``/expression/options``, of which only ``i`` and ``s`` are known.
+
+    One that does not compile, or lacks its closing slash, matches nothing.
+    """
+    compiled = _compiled(expression)
+    return compiled.search(value) if compiled else None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(expression: str) -> re.Pattern[str] | None:
+    flags = re.RegexFlag(0)
+    if expression.startswith("/"):
+        expression, slash, options = expression[1:].rpartition("/")
+        if not slash:
+            return None
+        flags |= re.IGNORECASE if "i" in options else re.RegexFlag(0)
+        flags |= re.DOTALL if "s" in options else re.RegexFlag(0)
+    try:
+        return re.compile(expression, flags)
+    except re.error:
+        return None
 
 
 def _substitute(data: str, found: re.Match[str]) -> str:
@@ -135,27 +190,39 @@ def expand(text: str, variable: Lookup) -> str:
     return re.sub(r"(\\*)\$\{([^{}()]+)\}", put, text)
 
 
-def _extension(element: Any) -> Extension:
-    conditions = tuple(_condition(child, element.get("name", "")) for child in element.findall("condition"))
-    return Extension(element.get("name", ""), element.get("continue") == "true", conditions)
+def _extension(element: Any, file: str, applications: Container[str] | None) -> Extension:
+    name = element.get("name", "")
+    try:
+        conditions = tuple(_condition(child, applications) for child in element.findall("condition"))
+    except ValueError as error:
+        raise ValueError(f"{file}, extension {name!r}: the simulator does not model {error}") from None
+    return Extension(name, element.get("continue") == "true", conditions)
 
 
-def _condition(element: Any, extension: str) -> Condition:
-    unknown = set(element.attrib) - CONDITION_ATTRIBUTES
-    if unknown or element.find("condition") is not None:
-        raise ValueError(
-            f"extension {extension!r}: the simulator does not model {sorted(unknown) or 'nested conditions'}"
-        )
+def _condition(element: Any, applications: Container[str] | None) -> Condition:
+    _refuse(element, CONDITION_ATTRIBUTES)
     expression = element.findtext("expression") or element.get("expression", "")
+    break_on = element.get("break", "on-false").lower()
     return Condition(
         element.get("field", ""),
         expression,
-        element.get("break", "on-false"),
-        tuple(_action(child) for child in element.findall("action")),
-        tuple(_action(child) for child in element.findall("anti-action")),
+        break_on if break_on in BREAKS else "on-false",
+        tuple(_action(child, applications) for child in element.findall("action")),
+        tuple(_action(child, applications) for child in element.findall("anti-action")),
+        tuple(_condition(child, applications) for child in element.findall("condition")),
+        element.get("require-nested", "true").lower() in ("true", "yes", "on", "1"),
     )
 
 
-def _action(element: Any) -> Action:
+def _action(element: Any, applications: Container[str] | None) -> Action:
+    _refuse(element, ACTION_ATTRIBUTES)
+    application = element.get("application", "")
+    if applications is not None and application not in applications:
+        raise ValueError(f"the application {application!r}")
     data = (element.text or "").strip() or element.get("data", "")
-    return Action(element.get("application", ""), data, element.get("inline") == "true")
+    return Action(application, data, element.get("inline") == "true")
+
+
+def _refuse(element: Any, known: frozenset[str]) -> None:
+    if unknown := set(element.attrib) - known:
+        raise ValueError(f"{element.tag} {sorted(unknown)}")

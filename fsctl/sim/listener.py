@@ -82,6 +82,10 @@ class Listener:
 
     # Events -----------------------------------------------------------------------------------------------
 
+    def hears(self, name: str, subclass: str) -> bool:
+        """Whether its subscription has such events at all."""
+        return not self.closed and self.subscription.hears(name, subclass)
+
     def offer(self, event: Event) -> None:
         """Queue a wanted event; count it as lost when the queue is full, and die of too many losses."""
         if self.closed or not self.subscription.wants(event):

@@ -9,9 +9,10 @@ CHANNEL_BRIDGE. The bridge itself is run by the caller's greenlet, session.py.
 from typing import TYPE_CHECKING
 
 from fsctl.sim import sip
-from fsctl.sim.callcenter import SUBCLASS
 from fsctl.sim.channel import Channel
 from fsctl.sim.event import Headers
+from fsctl.sim.member import SUBCLASS
+from fsctl.sim.plan import Ring
 from fsctl.sim.profile import Profile, Times
 from fsctl.sim.tables import Agent, Member
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 STEP_S = 0.02
 #: outbound_agent_thread_run notices the end of a bridge this much later (0.04-0.08 s in the captures).
 NOTICE_S = 0.08
+#: How long an agent without a phone is left alone (line 2166).
+NOT_REGISTERED_S = 5
 
 
 class Offer:
@@ -32,28 +35,34 @@ class Offer:
         self.center = switch.callcenter
         self.member = member
         self.agent = agent
-        self.ring = switch.plan_of(member.channel).ring(member.offers)
+        self.ring = Ring()
         self.called = self.center.now()
         self.answered = 0
         self.tier_state = "Ready"
         self.bridged = False
         self.no_answer = "ALLOTTED_TIMEOUT"
         self.on_demand = agent.status == "Available (On Demand)"
-        member.offers += 1
 
     def run(self) -> None:
         """Greenlet: offer, ring, and then either the bridge or the failure."""
+        caller = self.member.channel
+        if caller.uuid not in self.switch.channels:
+            self._miss()
+            return
+        plan = self.switch.plan_of(caller)
+        self.ring, caller.offers = plan.ring(caller.offers), caller.offers + 1
         self._say_offering()
         variables, contact = sip.parse_contact(self.agent.contact)
-        dial_string, named = sip.resolve(contact)
+        dial_string, named = self.switch.phones.resolve(contact)
         # A user endpoint has a time-out of its own around the leg's (mod_dptools.c, user_outgoing_channel).
         self.no_answer = "NO_ANSWER" if named else "ALLOTTED_TIMEOUT"
         variables |= dict(named)
         if not dial_string.startswith("sofia/"):
-            self._fail("CHAN_NOT_IMPLEMENTED")
+            self._fail("USER_NOT_REGISTERED" if named else "CHAN_NOT_IMPLEMENTED")
             self._leave()
             return
         leg = self._originate(variables, dial_string)
+        leg.quality = plan.agent_quality
         self._let_ring(leg, float(variables.get("leg_timeout", sip.DEFAULT_LEG_TIMEOUT_S)))
         if leg.hangup_cause:
             self._fail_with(leg)
@@ -61,6 +70,12 @@ class Offer:
             self._connect(leg)
             self._after_bridge(leg)
         self.switch.remove(leg)
+
+    def _miss(self) -> None:
+        """The member has no channel: it counts as abandoned, and no event says that it was offered (line 1704)."""
+        member = self.member
+        member.state, member.session_uuid, member.abandoned_epoch = "Abandoned", "", self.center.now()
+        self._leave()
 
     # The leg ----------------------------------------------------------------------------------------------
 
@@ -72,7 +87,7 @@ class Offer:
         leg = Channel(switch.bus, switch.new_uuid(), dial_string, "outbound")
         profile.uuid = leg.uuid
         mine = [*variables.items(), *request, *self._leg_variables()]
-        cid = (self.member.cid_name, self.member.cid_number)
+        cid = self._shown()
         leg.update(
             sip.outbound_variables(dial_string, leg.uuid, switch.next_session(), mine, cid, switch.rng)
         )
@@ -98,8 +113,8 @@ class Offer:
         user = dial_string.rpartition("/")[2].partition("@")[0]
         return Profile(
             direction="outbound",
-            cid_name=self.member.cid_name,
-            cid_number=self.member.cid_number,
+            cid_name=self._shown()[0],
+            cid_number=self._shown()[1],
             destination=user,
             uuid="",
             source="src/switch_ivr_originate.c",
@@ -109,6 +124,12 @@ class Offer:
             callee_number=user,
             times=Times(profile_created=now_us, created=now_us),
         )
+
+    def _shown(self) -> tuple[str, str]:
+        """Name and number that the agent's phone shows (line 1737)."""
+        member, caller = self.member, self.member.channel
+        name = caller.get("effective_caller_id_name") or member.cid_name
+        return name, caller.get("effective_caller_id_number") or member.cid_number
 
     def _leg_variables(self) -> Headers:
         """mod_callcenter's own, and what cc_export_vars names (sip_h_* do not cross by themselves)."""
@@ -283,6 +304,7 @@ class Offer:
             "ORIGINATOR_CANCEL": 0,
             "USER_BUSY": agent.busy_delay_time,
             "CALL_REJECTED": agent.reject_delay_time,
+            "USER_NOT_REGISTERED": NOT_REGISTERED_S,
         }
         if cause not in delay:
             self._count_no_answer()
@@ -301,6 +323,7 @@ class Offer:
             ("CC-Member-Joined-Time", str(member.joined_epoch)),
         ]
         self.center.fire(headers, "bridge-agent-fail")
+        member.channel.signal.set()
 
     def _count_no_answer(self) -> None:
         agent = self.agent
@@ -320,7 +343,9 @@ class Offer:
 
     def _leave(self) -> None:
         """The agent is free again, and the caller's channel may be destroyed."""
-        self.center.set_tier_state(self.member.queue, self.agent.name, self.tier_state)
+        queue, name = self.member.queue, self.agent.name
+        self.center.set_tier_state(queue, name, self.tier_state)
+        self.center.set_other_tiers(queue, name, "Standby", "Ready")
         idle = self.on_demand and self.answered
         self.center.set_state(self.agent, "Idle" if idle else "Waiting")
         self.member.channel.release()

@@ -12,7 +12,8 @@ Not modelled: LIMIT, silence detection, formats other than .wav.
 import os
 import random
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import gevent
@@ -37,7 +38,9 @@ SPLIT_AT = 980
 #: The writer never wakes more often than this, in wall seconds; at high speed a wake writes several frames.
 SHORTEST_TICK_S = 0.005
 #: Recordings written before other greenlets get a turn.
-TURN = 50
+TURN = 20
+#: Wall seconds of rest for each second of writing: with hundreds of recordings a wake writes several frames.
+REST = 2.0
 
 
 def wav_header(rate: int, channels: int, data_bytes: int | None) -> bytes:
@@ -155,14 +158,22 @@ class Recorder:
     def run(self) -> None:
         """Greenlet: every 20 simulated ms, write what each recording is due."""
         tick_s = max(FRAME_S / self.clock.speed, SHORTEST_TICK_S)
+        worked_s = 0.0
         while True:
             self._some.wait()
-            gevent.sleep(tick_s)
-            for count, recording in enumerate(tuple(self.running.values())):
-                if self.running.get((recording.channel.uuid, recording.path)) is recording:
-                    recording.catch_up(self.clock.elapsed_s(), self.rng)
-                if count % TURN == TURN - 1:
-                    gevent.sleep(0)
+            gevent.sleep(max(tick_s, REST * worked_s))
+            recordings, worked_s = tuple(self.running.values()), 0.0
+            for first in range(0, len(recordings), TURN):
+                began_s = time.monotonic()
+                self._catch_up(recordings[first : first + TURN])
+                worked_s += time.monotonic() - began_s
+                gevent.sleep(0)
+
+    def _catch_up(self, recordings: Iterable[Recording]) -> None:
+        """Those that still run: one may have been stopped since this round began."""
+        for recording in recordings:
+            if self.running.get((recording.channel.uuid, recording.path)) is recording:
+                recording.catch_up(self.clock.elapsed_s(), self.rng)
 
     def start(self, channel: Channel, path: str, settings: Mapping[str, str]) -> bool:
         """RECORD_START and MEDIA_BUG_START. The same path again does nothing; an unknown extension fails."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from fsctl.sim import applications, sip
+from fsctl.sim import applications, digits, sip
 from fsctl.sim.audio import comfort_noise
 from fsctl.sim.channel import Channel
 from fsctl.sim.dialplan import Action
@@ -30,6 +30,8 @@ class Session:
         self.channel = channel
         self.plan = plan
         self.agent: Channel | None = None
+        self._transfer = plan.transfer
+        channel.quality = plan.quality
 
     def run(self) -> None:
         """Greenlet: the whole life of the leg."""
@@ -55,6 +57,7 @@ class Session:
     def _arrive(self) -> None:
         """CS_NEW without a caller profile, CS_INIT with one, then CHANNEL_CREATE with everything."""
         channel, plan, clock = self.channel, self.plan, self.switch.clock
+        options = self.switch.options
         channel.enter("CS_NEW")
         clock.sleep(STEP_S)
         now_us = clock.now_us()
@@ -65,11 +68,11 @@ class Session:
             destination=plan.to_number,
             uuid=channel.uuid,
             source="mod_sofia",
-            context=self.switch.options.context,
+            context=options.context if plan.kind == "whatsapp" else options.sip_context,
             channel_name=channel.name,
             username=plan.from_user,
             dialplan="XML",
-            network_addr=sip.META_SIGNALLING_IP,
+            network_addr=sip.TRUNKS[plan.kind].signalling_ip,
             times=Times(profile_created=now_us, created=now_us),
         )
         channel.initial = replace(channel.profile)
@@ -152,6 +155,8 @@ class Session:
         if channel.answer_state not in ("ringing", "early") or channel.profile is None:
             return
         self.pre_answer()
+        if channel.hangup_cause:
+            return
         channel.update(sip.answered_variables(channel.variables))
         channel.profile.times.answered = self.switch.clock.now_us()
         channel.answer_state = "answered"
@@ -159,15 +164,25 @@ class Session:
         channel.set_callstate("ACTIVE")
         channel.set("endpoint_disposition", "ANSWER")
         channel.update(sip.acknowledged(channel.variables, self.switch.rng))
+        for after_s, keys in self.plan.keys:
+            gevent.spawn_later(self.switch.clock.wall_s(after_s), channel.press, keys)
 
     def pre_answer(self) -> None:
-        """Media starts: CODEC x2, CALL_SECURE x2 (no Unique-ID), PROGRESS_MEDIA, CALLSTATE."""
+        """Media starts: CODEC x2, with SRTP CALL_SECURE x2 (no Unique-ID), PROGRESS_MEDIA, CALLSTATE.
+
+        SRTP that is demanded and not offered ends the call with 488 (switch_core_media.c 5628; measured).
+        """
         channel = self.channel
-        if channel.has_codec or channel.profile is None:
+        if channel.has_codec or channel.profile is None or channel.hangup_cause:
+            return
+        offered = sip.offered_crypto(channel.variables)
+        if not offered and (channel.get("rtp_secure_media") or "").startswith("mandatory"):
+            channel.update(sip.NO_CRYPTO)
+            channel.hangup("INCOMPATIBLE_DESTINATION")
             return
         channel.set_codec()
         secure = [("secure_type", sip.SECURE_TYPE), ("caller-unique-id", channel.uuid)]
-        for _direction in ("send", "receive"):
+        for _direction in ("send", "receive") if offered else ():
             self.switch.bus.fire("CALL_SECURE", list(secure))
         channel.update(sip.early_media_variables(channel.variables, self.switch.rng))
         channel.profile.times.progress_media = self.switch.clock.now_us()
@@ -245,16 +260,31 @@ class Session:
                 track.play(now + (0 if audio is None else len(audio)), comfort_noise(), loop=True)
 
     def _talk(self, agent: Channel) -> None:
-        """Until the plan's side hangs up, or anything else ends it."""
+        """Until the plan's side hangs up or transfers, or anything else ends it."""
         clock, plan = self.switch.clock, self.plan
-        deadline = clock.now_s() + plan.dialogue_s()
+        transfer, self._transfer = self._transfer, None
+        endless = plan.hangs_up == "nobody" and transfer is None
+        lasts_s = transfer.after_s if transfer else plan.dialogue_s()
+        deadline = clock.now_s() + lasts_s
         while self.channel.ready and not agent.hangup_cause:
-            left = None if plan.hangs_up == "nobody" else deadline - clock.now_s()
-            if left is None or left > 0:
+            left = None if endless else deadline - clock.now_s()
+            if self.channel.digits:
+                digits.take(self.channel)
+            elif left is None or left > 0:
                 self.channel.wait(left)
+            elif transfer is not None:
+                self._refer(agent, transfer.to)
             else:
                 leaver = agent if plan.hangs_up == "agent" else self.channel
                 leaver.hangup("NORMAL_CLEARING", remote=True)
+
+    def _refer(self, agent: Channel, to: str) -> None:
+        """The agent's phone sends REFER: the caller is sent away, this leg ends (sofia_handle_sip_i_refer)."""
+        assert agent.profile is not None
+        caller, own = sip.referred(agent.profile.destination, to, self.channel.uuid)
+        self.channel.update(caller)
+        agent.update(own)
+        self.channel.transfer_to(to, "", "", self.switch.new_uuid())
 
     def _part(self, agent: Channel) -> None:
         channel = self.channel
@@ -300,6 +330,8 @@ class Session:
 
     def end_leg(self, leg: Channel) -> None:
         """CS_HANGUP, recordings closed, CS_REPORTING, CHANNEL_HANGUP_COMPLETE."""
+        if leg is self.channel and leg.profile is not None and not leg.profile.times.answered:
+            leg.update(sip.refused())
         leg.begin_reporting()
         self.switch.recorder.stop(leg, "all", "success-silence")
         leg.report()
@@ -310,6 +342,9 @@ def _bridge_headers(channel: Channel, agent: Channel) -> Headers:
 
 
 def _inline_actions(text: str) -> list[Action]:
-    """The inline dialplan: ``answer,playback:silence_stream://1000,park``."""
-    pairs = (item.partition(":") for item in text.split(",") if item)
+    """The inline dialplan: ``answer,playback:silence_stream://1000,park``; ``m:^:`` chooses another separator."""
+    separator = ","
+    if text.startswith("m:") and len(text) > 4:
+        separator, text = text[2], text[4:]
+    pairs = (item.partition(":") for item in text.split(separator) if item)
     return [Action(application, data) for application, _, data in pairs]

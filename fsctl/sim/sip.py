@@ -1,21 +1,20 @@
 """The SIP and RTP variables that mod_sofia puts on a channel: INVITE, SDP, answer, BYE.
 
 Names and order are those of call_queue_plain and cc_abandon; the shape of Meta's INVITE and SDP is
-Meta, "Configure SIP" (From host wa.meta.vc, Call-ID ``outgoing:`` + wacid, SDES). The SRTP keys are
-random and in clear, as in the real events: what must not leak can be tested.
+Meta, "Configure SIP" (From host wa.meta.vc, Call-ID ``outgoing:`` + wacid, SDES). An ordinary trunk's INVITE
+is the same without what is Meta's own. The SRTP keys are random and in clear, as in the real events: what must
+not leak can be tested.
 """
 
 import base64
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from fsctl.sim.plan import CallPlan
 
 Variables = list[tuple[str, str]]
 
-META_HOST = "wa.meta.vc"
-META_SIGNALLING_IP = "157.240.19.130"
-META_MEDIA_IP = "57.144.219.49"
 SIP_HOST = "sip.example.com"
 SIP_IP = "127.0.0.1"
 SUITE = "AES_CM_128_HMAC_SHA1_80"
@@ -23,6 +22,26 @@ SECURE_TYPE = f"srtp:sdes:{SUITE}"
 CODEC_STRING = "OPUS,PCMU,PCMA"
 FMTP = "maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1"
 OFFERED_CODECS = "mod_opus.opus@48000h@20i@2c"
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """Who is at the other end of a profile."""
+
+    profile: str
+    host: str
+    port: int
+    signalling_ip: str
+    media_ip: str
+    user_agent: str
+
+
+TRUNKS = {
+    "whatsapp": Trunk(
+        "whatsapp", "wa.meta.vc", 5061, "157.240.19.130", "57.144.219.49", "Facebook SipGateway"
+    ),
+    "sip": Trunk("sip", "trunk.example.net", 5060, "198.51.100.20", "198.51.100.21", "Example SBC"),
+}
 #: Seconds that the originate of mod_callcenter rings without a leg_timeout in the contact.
 DEFAULT_LEG_TIMEOUT_S = 60.0
 
@@ -39,78 +58,85 @@ def crypto_line(rng: random.Random) -> str:
 
 def channel_name(plan: CallPlan) -> str:
     """The name mod_sofia gives the leg of this INVITE."""
-    return f"sofia/whatsapp/{plan.from_user}@{META_HOST}"
+    trunk = TRUNKS[plan.kind]
+    return f"sofia/{trunk.profile}/{plan.from_user}@{trunk.host}"
 
 
 def invite_variables(
     plan: CallPlan, uuid: str, session_id: int, now_us: int, rng: random.Random
 ) -> Variables:
-    """Everything present at CHANNEL_CREATE. ``plan`` already carries x-wa-meta-wacid."""
+    """Everything present at CHANNEL_CREATE. A WhatsApp plan already carries x-wa-meta-wacid."""
+    trunk, via_tls = TRUNKS[plan.kind], plan.via == "tls"
+    ours = 5061 if via_tls else 5060
     user, number, tag = plan.from_user, plan.to_number, f"{rng.getrandbits(32):08x}"
     display = f'"{plan.display_name}" ' if plan.display_name else ""
     port = str(rng.randrange(20_000, 60_000))
     branch = f"z9hG4bK{rng.getrandbits(64):016x}"
-    via = f"SIP/2.0/TLS {META_HOST}:5061;branch={branch};rport={port};received={META_SIGNALLING_IP}"
+    via = (
+        f"SIP/2.0/{plan.via.upper()} {trunk.host}:{trunk.port};branch={branch};rport={port};"
+        f"received={trunk.signalling_ip}"
+    )
+    wacid = plan.header("x-wa-meta-wacid")
     pairs = [
         ("direction", "inbound"),
         ("uuid", uuid),
         ("call_uuid", uuid),
         ("session_id", str(session_id)),
         ("sip_from_user", user),
-        ("sip_from_uri", f"{user}@{META_HOST}"),
-        ("sip_from_host", META_HOST),
+        ("sip_from_uri", f"{user}@{trunk.host}"),
+        ("sip_from_host", trunk.host),
         ("video_media_flow", "disabled"),
         ("audio_media_flow", "disabled"),
         ("text_media_flow", "disabled"),
         ("channel_name", channel_name(plan)),
-        ("sip_call_id", f"outgoing:{plan.header('x-wa-meta-wacid')}"),
+        ("sip_call_id", f"outgoing:{wacid}" if wacid else f"{rng.getrandbits(128):032x}"),
         ("sip_local_network_addr", SIP_IP),
-        ("sip_network_ip", META_SIGNALLING_IP),
+        ("sip_network_ip", trunk.signalling_ip),
         ("sip_network_port", port),
         ("sip_invite_stamp", str(now_us)),
-        ("sip_received_ip", META_SIGNALLING_IP),
+        ("sip_received_ip", trunk.signalling_ip),
         ("sip_received_port", port),
-        ("sip_via_protocol", "tls"),
+        ("sip_via_protocol", plan.via),
         ("sip_from_user_stripped", user.lstrip("+")),
         ("sip_from_tag", tag),
-        ("sofia_profile_name", "whatsapp"),
-        ("sofia_profile_url", f"sip:mod_sofia@{SIP_IP}:5061"),
-        ("recovery_profile_name", "whatsapp"),
+        ("sofia_profile_name", trunk.profile),
+        ("sofia_profile_url", f"sip:mod_sofia@{SIP_IP}:{ours}"),
+        ("recovery_profile_name", trunk.profile),
         ("sip_full_via", via),
         ("sip_from_display", plan.display_name),
-        ("sip_full_from", f"{display}<sip:{user}@{META_HOST}>;tag={tag}"),
+        ("sip_full_from", f"{display}<sip:{user}@{trunk.host}>;tag={tag}"),
         ("sip_full_to", f"<sip:{number}@{SIP_HOST}>"),
         ("sip_allow", "INVITE, ACK, BYE, CANCEL, NOTIFY, OPTIONS"),
-        ("sip_req_params", "transport=tls"),
+        ("sip_req_params", f"transport={plan.via}" if plan.via != "udp" else ""),
         ("sip_req_user", number),
         ("sip_req_uri", f"{number}@{SIP_HOST}"),
         ("sip_req_host", SIP_HOST),
         ("sip_to_user", number),
         ("sip_to_uri", f"{number}@{SIP_HOST}"),
         ("sip_to_host", SIP_HOST),
-        ("sip_contact_params", "transport=tls;ob"),
+        ("sip_contact_params", f"transport={plan.via};ob"),
         ("sip_contact_user", user),
-        ("sip_contact_uri", f"{user}@{META_HOST}"),
-        ("sip_contact_host", META_HOST),
+        ("sip_contact_uri", f"{user}@{trunk.host}"),
+        ("sip_contact_host", trunk.host),
         ("rtp_use_codec_string", CODEC_STRING),
-        ("sip_user_agent", "Facebook SipGateway"),
-        ("sip_via_host", META_HOST),
-        ("sip_via_port", "5061"),
+        ("sip_user_agent", trunk.user_agent),
+        ("sip_via_host", trunk.host),
+        ("sip_via_port", str(trunk.port)),
         ("sip_via_rport", port),
         ("max_forwards", "70"),
-        ("sip_h_X-FB-External-Domain", META_HOST),
+        ("sip_h_X-FB-External-Domain", trunk.host if plan.kind == "whatsapp" else ""),
     ]
     pairs += [(f"sip_h_{name}", value) for name, value in plan.headers]
     pairs += [
-        ("switch_r_sdp", meta_sdp(crypto_line(rng), rng)),
+        ("switch_r_sdp", offer_sdp(trunk.media_ip, crypto_line(rng) if plan.offers_srtp else "", rng)),
         ("ep_codec_string", OFFERED_CODECS),
         ("endpoint_disposition", "DELAYED NEGOTIATION"),
     ]
     return [(name, value) for name, value in pairs if value]
 
 
-def meta_sdp(crypto: str, rng: random.Random) -> str:
-    """Meta's SDES offer ("Configure SIP")."""
+def offer_sdp(media_ip: str, crypto: str, rng: random.Random) -> str:
+    """Meta's SDES offer ("Configure SIP"); without ``crypto`` it is in clear, as ordinary trunks offer."""
     ssrc = rng.getrandbits(32)
     lines = [
         "v=0",
@@ -118,10 +144,10 @@ def meta_sdp(crypto: str, rng: random.Random) -> str:
         "s=-",
         "t=0 0",
         "a=group:BUNDLE audio",
-        "m=audio 3480 RTP/SAVP 111 126",
-        f"c=IN IP4 {META_MEDIA_IP}",
+        f"m=audio 3480 RTP/{'SAVP' if crypto else 'AVP'} 111 126",
+        f"c=IN IP4 {media_ip}",
         "a=rtcp:9 IN IP4 0.0.0.0",
-        f"a=crypto:{crypto}",
+        *([f"a=crypto:{crypto}"] if crypto else []),
         "a=mid:audio",
         "a=sendrecv",
         "a=rtcp-mux",
@@ -155,26 +181,47 @@ def local_sdp(port: int, media: str, crypto: str = "") -> str:
     return "".join(f"{line}\r\n" for line in lines)
 
 
+def offered_crypto(variables: Mapping[str, str]) -> str:
+    """The a=crypto of the offer, empty without one."""
+    return variables.get("switch_r_sdp", "").partition("a=crypto:")[2].partition("\r\n")[0]
+
+
+#: What negotiation has looked at by the time it finds no crypto, or goes on.
+FLOWS: Variables = [
+    ("rtp_use_codec_string", CODEC_STRING),
+    ("remote_video_media_flow", "inactive"),
+    ("remote_text_media_flow", "inactive"),
+    ("remote_audio_media_flow", "sendrecv"),
+    ("audio_media_flow", "sendrecv"),
+]
+#: Crypto was demanded and not offered: the leg at its CHANNEL_HANGUP (measured).
+NO_CRYPTO: Variables = [
+    *FLOWS,
+    ("dtmf_type", "rfc2833"),
+    ("endpoint_disposition", "CODEC NEGOTIATION ERROR"),
+]
+
+
 def early_media_variables(variables: Mapping[str, str], rng: random.Random) -> Variables:
     """Negotiated media of a caller's leg, first seen at CHANNEL_PROGRESS_MEDIA (call_queue_plain)."""
-    offered = variables["switch_r_sdp"].partition("a=crypto:")[2].partition("\r\n")[0]
-    return [
-        ("rtp_use_codec_string", CODEC_STRING),
-        ("remote_video_media_flow", "inactive"),
-        ("remote_text_media_flow", "inactive"),
-        ("remote_audio_media_flow", "sendrecv"),
-        ("audio_media_flow", "sendrecv"),
+    offered = offered_crypto(variables)
+    media_ip = variables["switch_r_sdp"].partition("c=IN IP4 ")[2].partition("\r\n")[0]
+    keys = [
         ("srtp_remote_audio_crypto_key", offered),
         ("srtp_remote_audio_crypto_type", SUITE),
         ("rtp_has_crypto", SUITE),
         ("rtp_last_audio_local_crypto_key", crypto_line(rng)),
+    ]
+    secured = [("rtp_secure_audio_confirmed", "true"), ("rtp_secure_media_negotiated", SUITE)]
+    return [
+        *FLOWS,
+        *(keys if offered else []),
         *_codec_variables("111"),
         *_media_address(rng.randrange(16_384, 32_768, 2)),
         *_rtp_variables("111", "126", rng.getrandbits(32)),
         ("send_silence_when_idle", "-1"),
-        ("rtp_secure_audio_confirmed", "true"),
-        ("rtp_secure_media_negotiated", SUITE),
-        ("remote_media_ip", META_MEDIA_IP),
+        *(secured if offered else []),
+        ("remote_media_ip", media_ip),
         ("remote_media_port", "3480"),
         ("endpoint_disposition", "EARLY MEDIA"),
     ]
@@ -182,8 +229,8 @@ def early_media_variables(variables: Mapping[str, str], rng: random.Random) -> V
 
 def answered_variables(variables: Mapping[str, str]) -> Variables:
     """Our answer, at CHANNEL_ANSWER."""
-    port, key = int(variables["local_media_port"]), variables["rtp_last_audio_local_crypto_key"]
-    return [("rtp_local_sdp_str", local_sdp(port, "RTP/SAVP 111 126", key))]
+    port, key = int(variables["local_media_port"]), variables.get("rtp_last_audio_local_crypto_key", "")
+    return [("rtp_local_sdp_str", local_sdp(port, f"RTP/{'SAVP' if key else 'AVP'} 111 126", key))]
 
 
 def _codec_variables(payload: str) -> Variables:
@@ -228,20 +275,6 @@ def parse_contact(contact: str) -> tuple[dict[str, str], str]:
         pairs = (pair.partition("=") for pair in inside.split(","))
         variables |= {name: value for name, equals, value in pairs if equals}
     return variables, text
-
-
-def resolve(dial_string: str) -> tuple[str, Variables]:
-    """What a dial string rings, and what the directory adds to the leg.
-
-    ``user/agent1@fsctl`` is looked up in the directory: its dial-string gives the phone registered on
-    profile ``agents`` (freeswitch-conf/directory/agents.xml), and mod_dptools names the user on the leg.
-    """
-    if not dial_string.startswith("user/"):
-        return dial_string, []
-    address = dial_string.removeprefix("user/")
-    user, _, domain = address.partition("@")
-    named = [("presence_id", address), ("dialed_user", user), ("dialed_domain", domain)]
-    return f"sofia/agents/{user}@{SIP_IP}", named
 
 
 def outbound_variables(
@@ -350,6 +383,25 @@ def sent_bye_after_bridge(cause: str) -> Variables:
         ("last_bridge_hangup_cause", cause),
         ("last_bridge_proto_specific_hangup_cause", "sip:200"),
     ]
+
+
+def refused() -> Variables:
+    """On an unanswered caller's leg that we end with an error response (measured)."""
+    return [("sip_hangup_disposition", "send_refuse")]
+
+
+def referred(agent: str, to: str, caller_uuid: str) -> tuple[Variables, Variables]:
+    """A REFER from an agent's phone: what it leaves on the caller's leg and on the agent's (measured)."""
+    phone = f"{SIP_IP}:5090"
+    caller = [("sip_h_Referred-By", f"<sip:{phone}>"), ("sip_refer_to", f"<sip:{to}@{SIP_IP}:5080>")]
+    own = [
+        ("transfer_disposition", "recv_replace"),
+        ("transfer_to", f"blind:{caller_uuid}"),
+        ("transfer_destination", f"blind:{to}"),
+        ("transfer_fallback_extension", agent),
+        ("endpoint_disposition", "BLIND_TRANSFER"),
+    ]
+    return caller, own
 
 
 def received_bye() -> Variables:

@@ -75,15 +75,16 @@ class Subscription:
         self.subclasses.clear()
         self.all = self.active = False
 
+    def hears(self, name: str, subclass: str) -> bool:
+        """Whether events of this name are asked for; what their headers say is for ``wants``."""
+        if self.all or not self.active:
+            return self.active
+        return name in self.names and (name != "CUSTOM" or not subclass or subclass in self.subclasses)
+
     def wants(self, event: Event) -> bool:
         """The decision of mod_event_socket.c event_handler, lines 300-390."""
-        if not self.active:
+        if not self.hears(event.name, event.subclass):
             return False
-        if not self.all:
-            if event.name not in self.names:
-                return False
-            if event.name == "CUSTOM" and event.subclass and event.subclass not in self.subclasses:
-                return False
         if self.filters and not self._passes(event):
             return False
         return self.my_uuid is None or self.my_uuid == (event.get("Unique-ID") or "")

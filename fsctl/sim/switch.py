@@ -6,65 +6,37 @@ generator. A stopped switch may be started again: same port, new Core-UUID, and 
 
 import random
 import uuid as uuids
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import gevent
 from gevent.pool import Group
 from gevent.server import StreamServer
 from gevent.socket import socket
 
-from fsctl.sim import api, sip
+from fsctl.sim import api, sip, stuck
 from fsctl.sim.api import VERSION_LONG
+from fsctl.sim.applications import APPLICATIONS
 from fsctl.sim.audio import comfort_noise, hold_music
 from fsctl.sim.bus import HOSTNAME, SWITCHNAME, Bus
 from fsctl.sim.callcenter import Callcenter
 from fsctl.sim.channel import Channel
 from fsctl.sim.clock import Clock
+from fsctl.sim.db import Rows
 from fsctl.sim.dialplan import Dialplan
 from fsctl.sim.event import Headers
-from fsctl.sim.listener import MAX_QUEUE_LEN, SHUT_DOWN, Listener
+from fsctl.sim.listener import SHUT_DOWN, Listener
 from fsctl.sim.offer import Offer
+from fsctl.sim.options import SwitchOptions
+from fsctl.sim.phones import Phones
 from fsctl.sim.plan import CallPlan
 from fsctl.sim.recording import Recorder
 from fsctl.sim.session import Session
-from fsctl.sim.tables import Agent, AgentOptions, Member, QueueOptions, TierOptions
+from fsctl.sim.tables import Agent, Member
 
 #: Wall seconds that a clean stop gives calls to end.
 STOP_S = 2.0
-
-QUEUES = (QueueOptions("support@fsctl"), QueueOptions("sales@fsctl"))
-AGENTS = tuple(
-    AgentOptions(f"agent{number}", f"[leg_timeout=20]sofia/agents/agent{number}@127.0.0.1")
-    for number in (1, 2, 3)
-)
-TIERS = tuple(
-    TierOptions(queue.name, agent.name, 1, place) for queue in QUEUES for place, agent in enumerate(AGENTS, 1)
-)
-
-
-@dataclass(frozen=True)
-class SwitchOptions:
-    """What a switch is made of. Times are simulated seconds; ``speed`` is simulated seconds a wall second."""
-
-    dialplan: Path
-    spool: Path
-    host: str = "127.0.0.1"
-    port: int = 0
-    password: str = "ClueCon"
-    context: str = "whatsapp"
-    queues: tuple[QueueOptions, ...] = QUEUES
-    agents: tuple[AgentOptions, ...] = AGENTS
-    tiers: tuple[TierOptions, ...] = TIERS
-    #: Global variables besides fsctl_spool and fsctl_default_queue.
-    globals: Mapping[str, str] = field(default_factory=dict)
-    speed: float = 1.0
-    seed: int = 1
-    start_epoch_s: float | None = None
-    heartbeat_s: float = 20.0
-    listener_queue: int = MAX_QUEUE_LEN
 
 
 class Switch:
@@ -73,6 +45,8 @@ class Switch:
     def __init__(self, options: SwitchOptions) -> None:
         self.options = options
         self.rng = random.Random(options.seed)
+        self.db: Rows = {}
+        """mod_db's rows: they outlive the process."""
         self._port = options.port
         self._server: StreamServer | None = None
         self._greenlets = Group()
@@ -86,6 +60,7 @@ class Switch:
         self.recorder = Recorder(self.clock, random.Random(options.seed))
         self.callcenter: Callcenter = Callcenter(self)
         self.callcenter.load(options.queues, options.agents, options.tiers)
+        self.phones: Phones = Phones(self)
         self.globals = {
             "hostname": HOSTNAME,
             "domain": "fsctl",
@@ -94,12 +69,14 @@ class Switch:
             "switchname": SWITCHNAME,
             "fsctl_spool": str(options.spool),
             "fsctl_default_queue": options.queues[0].name if options.queues else "",
+            "fsctl_default_language": "en",
+            "fsctl_default_recording": "disclose",
+            "fsctl_prompts": str(options.prompts or options.dialplan.parent / "freeswitch-conf" / "prompts"),
+            "fsctl_whatsapp_acl": "anybody",
             **options.globals,
         }
-        self.dialplan = Dialplan.load(options.dialplan, self.globals)
+        self.dialplan = Dialplan.load(options.dialplan, self.globals, APPLICATIONS)
         self.channels: dict[str, Channel] = {}
-        self.hash: dict[str, str] = {}
-        """mod_hash: what ``hash insert`` keeps, by realm and key."""
         self.offers: dict[str, Offer] = {}
         self.sessions = 0
         self._listeners: list[Listener] = []
@@ -118,6 +95,8 @@ class Switch:
         self._server = StreamServer((self.options.host, self._port), self._accept)
         self._server.start()
         self._port = self._server.server_port
+        for agent in self.options.agents:
+            self.phones.register(agent.name)
         for run in (self.callcenter.run, self.recorder.run, self._beat):
             self._greenlets.spawn(run)
 
@@ -146,12 +125,14 @@ class Switch:
 
     def _shut_down(self) -> None:
         self.bus.fire("SHUTDOWN", [("Event-Info", "System Shutting Down")])
+        kept, self.db = self.db, {}  # Modules go at once: mod_db writes nothing more (switch_core_destroy).
         for channel in tuple(self.channels.values()):
             channel.hangup("SYSTEM_SHUTDOWN")
         self.wait_idle(STOP_S)
         gevent.sleep(0.03)
         for listener in tuple(self._listeners):
             listener.say_goodbye(SHUT_DOWN)
+        self.db = kept
 
     def _accept(self, connection: socket, _address: tuple[str, int]) -> None:
         listener = Listener(self, connection)
@@ -175,7 +156,7 @@ class Switch:
         """Let a call arrive after ``plan.start_after_s``; returns the uuid that its channel will have."""
         if self._server is None:
             raise RuntimeError("the simulated switch is not running; start it before placing calls")
-        if not plan.header("x-wa-meta-wacid"):
+        if plan.kind == "whatsapp" and not plan.header("x-wa-meta-wacid"):
             wacid = ("x-wa-meta-wacid", sip.new_wacid(self.rng))
             plan = replace(plan, headers=(wacid, *plan.headers))
         uuid = self.new_uuid()
@@ -239,7 +220,7 @@ class Switch:
 
     def reload_xml(self) -> None:
         """``reloadxml``: the dialplan as it is on disk now, and a RELOADXML event."""
-        self.dialplan = Dialplan.load(self.options.dialplan, self.globals)
+        self.dialplan = Dialplan.load(self.options.dialplan, self.globals, APPLICATIONS)
         self.bus.fire("RELOADXML", [])
 
     # Faults -----------------------------------------------------------------------------------------------
@@ -253,6 +234,30 @@ class Switch:
         """Kill every listener as after too many lost events; ``torn``: the notice replaces a body."""
         for listener in tuple(self._listeners):
             listener.kill(torn=torn)
+
+    def register(self, user: str) -> None:
+        """A phone registers, as ``user`` in the domain fsctl."""
+        self.phones.register(user)
+
+    def unregister(self, user: str) -> None:
+        """A phone is gone."""
+        self.phones.unregister(user)
+
+    def strand_member(self, queue: str, state: str = "Answered", agent: str = "agent1") -> str:
+        """A member without a channel; returns the member's uuid. See stuck.py."""
+        return stuck.strand_member(self.callcenter, queue, state, agent)
+
+    def strand_agent(self, agent: str, state: str) -> None:
+        """An agent Receiving, Reserved or In a queue call without a call. See stuck.py."""
+        stuck.strand_agent(self.callcenter, agent, state)
+
+    def stop_dispatcher(self) -> None:
+        """Members wait and nobody is offered, until mod_callcenter is reloaded."""
+        self.callcenter.dispatching = False
+
+    def start_dispatcher(self) -> None:
+        """It goes on, as if it had only been slow."""
+        self.callcenter.dispatching = True
 
     # Heartbeat --------------------------------------------------------------------------------------------
 

@@ -4,10 +4,13 @@ Columns and their order are those of api_transcript. Times are epoch seconds, du
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from fsctl.sim.channel import Channel
 from fsctl.sim.event import Headers
 
+#: Who counts as an agent that exists (members_callback's SELECT): all but Logged Out.
+LOGGED_IN = ("Available", "Available (On Demand)", "On Break")
 STATUSES = ("Logged Out", "Available", "Available (On Demand)", "On Break")
 STATES = ("Idle", "Waiting", "Receiving", "In a queue call", "Reserved")
 TIER_STATES = ("No Answer", "Ready", "Offering", "Active Inbound", "Standby")
@@ -23,6 +26,10 @@ class QueueOptions:
     moh_sound: str = MOH
     max_wait_time: int = 0
     max_wait_time_with_no_agent: int = 0
+    #: Grace for who joins while no agent is there, before the limit above counts.
+    max_wait_time_with_no_agent_time_reached: int = 5
+    #: ``system``: waiting counts from the answer, so who is passed on keeps the place.
+    time_base_score: Literal["queue", "system"] = "system"
     discard_abandoned_after: int = 60
 
 
@@ -57,6 +64,14 @@ class Queue:
     options: QueueOptions
     calls_answered: int = 0
     calls_abandoned: int = 0
+    last_agent_exist: int = 0
+    last_agent_exist_check: int = 0
+
+    def check(self, now: int, somebody: bool) -> None:
+        """The dispatcher has looked for agents, on behalf of a waiting member."""
+        self.last_agent_exist_check = now
+        if somebody:
+            self.last_agent_exist = now
 
 
 @dataclass
@@ -113,7 +128,6 @@ class Member:
     abandoned_epoch: int = 0
     serving_agent: str = ""
     serving_system: str = ""
-    offers: int = 0
     cancel_reason: str = ""
     agent_channel: Channel | None = None
     ringing: Channel | None = None

@@ -134,3 +134,56 @@ def test_hanging_up_ends_the_call_with_our_cause(
 ) -> None:
     assert connection.must(encode.HangUp(waiting.uuid)) == "+OK\n"
     assert watch.fact(events.LegHungUp, waiting.uuid, leg="caller").cause == "MANAGER_REQUEST"
+
+
+@pytest.mark.parametrize(
+    ("command", "reply"),
+    [
+        ("agent", "-ERR Invalid!\n"),
+        ("agent bogus", "-ERR no reply\n"),
+        ("agent get bogus agent1", "-ERR Invalid Agent Update KEY!\n"),
+        ("agent get state agent1", "Waiting"),
+        ("agent get state nobody", "-ERR Agent not found!\n"),
+        ("agent list a b", "-ERR Invalid!\n"),
+        ("agent list nobody", "+OK\n"),
+        ("agent reload", "-ERR Invalid!\n"),
+        ("agent reload nobody", "+OK\n"),
+        ("agent set status agent1", "-ERR Invalid!\n"),
+        ("agent set bogus agent1 x", "-ERR Invalid Agent Update KEY!\n"),
+        ("agent set state agent1 bogus", "-ERR Invalid Agent State!\n"),
+        ("agent set status agent1 Logged Out", "-ERR Invalid Agent Status!\n"),
+        ("agent set status nobody Available", "-ERR Agent not found!\n"),
+        ("agent set type agent1 bogus", "-ERR Invalid Agent Type!\n"),
+        ("bogus list", "-ERR no reply\n"),
+        ("queue count agents support@fsctl Available", "3\n"),
+        ("queue count bogus", "-ERR Invalid!\n"),
+        ("queue count members nosuch", "0\n"),
+        ("queue list agents", "+OK\n"),
+        ("queue list agents support@fsctl Available Reserved", "+OK\n"),
+        ("queue list bogus", "-ERR Invalid!\n"),
+        ("queue list members nosuch", "+OK\n"),
+        ("queue list tiers", "+OK\n"),
+        ("queue load nosuch", "-ERR Invalid Queue not found!\n"),
+        ("queue reload nosuch", "-ERR Invalid Queue not found!\n"),
+        ("queue unload nosuch", "+OK\n"),
+        ("tier del x", "-ERR Invalid!\n"),
+        ("tier reload support@fsctl agent1", "+OK\n"),
+        ("tier set state nosuch agent1 Ready", "-ERR Unknown Error!\n"),
+        ("tier set state support@fsctl agent1 bogus", "-ERR Invalid Tier State!\n"),
+    ],
+)
+def test_callcenter_answers_word_by_word(connection: Connection, command: str, reply: str) -> None:
+    assert ask(connection, f"api callcenter_config {command}") == reply
+
+
+def test_a_reserved_agent_is_one_that_waited(connection: Connection) -> None:
+    reserve = "api callcenter_config agent set state_if_waiting agent1 Reserved"
+    assert ask(connection, reserve) == "+OK\n"
+    assert ask(connection, reserve) == "-ERR Agent not found!\n"
+    assert ask(connection, "api callcenter_config agent set state agent1 Waiting") == "+OK\n"
+
+
+def test_a_queue_loaded_again_writes_over_the_agents_status(connection: Connection) -> None:
+    assert ask(connection, "api callcenter_config agent set status agent1 'On Break'") == "+OK\n"
+    assert ask(connection, "api callcenter_config queue reload support@fsctl") == "+OK\n"
+    assert ask(connection, "api callcenter_config agent get status agent1") == "Available"

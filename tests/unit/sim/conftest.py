@@ -27,6 +27,8 @@ def make_switch(tmp_path: Path) -> Iterator[MakeSwitch]:
         options.setdefault("dialplan", ROOT / "dialplan")
         options.setdefault("spool", tmp_path / "spool")
         options.setdefault("speed", 20)
+        # No words before the recording: what a test measures begins sooner.
+        options.setdefault("globals", {"fsctl_default_recording": "always"})
         switch = Switch(SwitchOptions(**options))
         switch.start()
         made.append(switch)

@@ -1,10 +1,11 @@
-"""The interpreter of FreeSWITCH's dialplan XML, on the real file and on its own rules."""
+"""The interpreter of FreeSWITCH's dialplan XML: its rules one by one."""
 
 from pathlib import Path
 
 import pytest
 
-from fsctl.sim.dialplan import Action, Dialplan
+from fsctl.sim.applications import APPLICATIONS
+from fsctl.sim.dialplan import Action, Dialplan, search
 
 REAL = Path(__file__).parents[3] / "dialplan"
 
@@ -21,36 +22,17 @@ def load(tmp_path, body, **globals_):
     return Dialplan.load(tmp_path, globals_)
 
 
-@pytest.mark.parametrize(
-    "number", ["+15550100900", "15550100900", "+15550100900;tgrp=wacall;trunk-context=x"]
-)
-def test_a_number_from_meta_is_offered_to_the_queue(number):
-    plan = Dialplan.load(REAL, {"fsctl_spool": "/spool", "fsctl_default_queue": "support@fsctl"})
-    actions, _ = hunt(plan, number)
-    applications = [action.application for action in actions]
-    assert (
-        applications.index("answer")
-        < applications.index("record_session")
-        < applications.index("execute_extension")
+def test_the_projects_dialplan_loads_with_the_applications_of_the_simulator():
+    plan = Dialplan.load(REAL, {}, APPLICATIONS)
+    assert {"whatsapp", "fsctl-sip", "fsctl-transfer"} <= set(plan.contexts)
+
+
+def test_no_extension_is_no_route(tmp_path):
+    plan = load(
+        tmp_path, '<extension name="a"><condition field="destination_number" expression="^1$"/></extension>'
     )
-    assert Action("record_session", "/spool/${uuid}.wav") in actions
-
-
-@pytest.mark.parametrize(
-    ("variables", "queue"),
-    [
-        ({}, "support@fsctl"),
-        ({"fsctl_queue": "sales@fsctl"}, "sales@fsctl"),
-        ({"fsctl_queue": "a b"}, "support@fsctl"),
-    ],
-)
-def test_the_queue_set_by_the_controller_wins_if_it_is_one(variables, queue):
-    plan = Dialplan.load(REAL, {"fsctl_default_queue": "support@fsctl"})
-    assert hunt(plan, "queue", variables)[0] == [Action("callcenter", queue)]
-
-
-def test_no_extension_is_no_route():
-    assert hunt(Dialplan.load(REAL, {}), "abc")[0] is None
+    assert hunt(plan, "2")[0] is None
+    assert hunt(plan, "1", context="elsewhere")[0] is None
 
 
 def test_every_condition_must_hold_and_captures_are_put_in(tmp_path):
@@ -85,3 +67,71 @@ def test_what_is_not_modelled_is_refused_when_the_file_is_loaded(tmp_path):
             tmp_path,
             '<extension name="a"><condition wday="2-6"><action application="log"/></condition></extension>',
         )
+
+
+@pytest.mark.parametrize(
+    ("expression", "value", "groups"),
+    [
+        ("^(a)b", "ab", ("a",)),
+        ("/^A(.)B$/i", "axb", ("x",)),
+        ("/^(.*)stereo=1(.*)$/s", "v=0\r\nstereo=1\r\n", ("v=0\r\n", "\r\n")),
+        ("^(.*)stereo=1(.*)$", "v=0\r\nstereo=1\r\n", None),
+        ("/^b$/m", "a\nb", None),
+        ("^(?!tls$)", "udp", ()),
+        ("^(?!tls$)", "tls", None),
+        ("/no end", "no end", None),
+        ("(", "(", None),
+    ],
+)
+def test_expressions_are_those_of_freeswitch(expression, value, groups):
+    found = search(expression, value)
+    assert (found.groups() if found else None) == groups
+
+
+def test_an_expression_without_a_group_leaves_dollars_alone(tmp_path):
+    plan = load(
+        tmp_path,
+        """<extension name="a"><condition field="destination_number" expression="^1$">
+        <action application="log" data="costs $1"/></condition></extension>""",
+    )
+    assert hunt(plan, "1")[0] == [Action("log", "costs $1")]
+
+
+@pytest.mark.parametrize(
+    ("break_on", "passed", "failed"),
+    [
+        ("on-false", ["1", "2"], []),
+        ("on-true", ["1"], ["2"]),
+        ("always", ["1"], []),
+        ("never", ["1", "2"], ["2"]),
+    ],
+)
+def test_break_says_after_which_answer_the_next_condition_is_not_asked(tmp_path, break_on, passed, failed):
+    plan = load(
+        tmp_path,
+        f"""<extension name="a"><condition field="${{x}}" expression="^y$" break="{break_on}">
+        <action application="log" data="1"/></condition>
+        <condition><action application="log" data="2"/></condition></extension>""",
+    )
+    assert [action.data for action in hunt(plan, "5", {"x": "y"})[0] or []] == passed
+    assert [action.data for action in hunt(plan, "5", {"x": "n"})[0] or []] == failed
+
+
+NESTED = """<extension name="a"><condition field="${{x}}" expression="^y$" {require}>
+<action application="log" data="outer"/>
+<condition field="${{z}}" expression="^1$"><action application="log" data="inner"/></condition>
+</condition><condition><action application="log" data="after"/></condition></extension>"""
+
+
+@pytest.mark.parametrize(
+    ("require", "z", "expected"),
+    [
+        ("", "1", ["outer", "inner", "after"]),
+        ("", "2", ["outer"]),
+        ('require-nested="false"', "2", ["outer", "after"]),
+    ],
+)
+def test_nested_conditions_are_asked_when_the_outer_one_passed(tmp_path, require, z, expected):
+    plan = load(tmp_path, NESTED.format(require=require))
+    assert [one.data for one in hunt(plan, "5", {"x": "y", "z": z})[0] or []] == expected
+    assert [one.data for one in hunt(plan, "5", {"x": "n", "z": z})[0] or []] == []

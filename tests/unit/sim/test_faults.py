@@ -3,7 +3,7 @@
 import gevent
 import pytest
 
-from fsctl.sim import CallPlan, Ring
+from fsctl.sim import CallPlan, Ring, api
 
 
 def test_dropped_listeners_see_the_end_without_a_word(make_switch, connect):
@@ -79,15 +79,22 @@ def test_a_killed_listener_gets_a_notice_perhaps_in_place_of_a_body(make_switch,
     assert data.startswith(b"Content-Length: " if torn else b"Content-Type: text/disconnect-notice")
 
 
-def test_an_unknown_application_hangs_up_as_freeswitch_does(make_switch, listen, tmp_path):
+def test_a_dialplan_with_an_unknown_application_is_refused_at_the_start(make_switch, tmp_path):
     (tmp_path / "a.xml").write_text(
         '<include><context name="whatsapp"><extension name="a"><condition>'
         '<action application="nosuch" data="x"/></condition></extension></context></include>'
     )
-    switch = make_switch(dialplan=tmp_path)
+    with pytest.raises(ValueError, match=r"a\.xml, extension 'a': .*the application 'nosuch'"):
+        make_switch(dialplan=tmp_path)
+
+
+def test_an_unknown_application_hangs_up_as_freeswitch_does(make_switch, listen):
+    switch = make_switch()
     recorder = listen(switch)
-    switch.place_call(CallPlan())
-    end = recorder.wait(2, lambda event: event["Event-Name"] == "CHANNEL_HANGUP_COMPLETE")
+    uuid = switch.place_call(CallPlan())
+    recorder.wait(5, lambda event: event["Event-Name"] == "CHANNEL_ANSWER")
+    assert api.execute(switch, f"uuid_transfer {uuid} nosuch:x inline") == "+OK\n"
+    end = recorder.wait(5, lambda event: event["Event-Name"] == "CHANNEL_HANGUP_COMPLETE")
     assert end["Hangup-Cause"] == "DESTINATION_OUT_OF_ORDER"
 
 
