@@ -2,8 +2,9 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any, Protocol
 
 import gevent
 
@@ -17,17 +18,38 @@ REPORT_S = 2.0
 STANDBY_S = 1.0
 
 
+class Companion(Protocol):
+    """Works beside a link for as long as the node is served."""
+
+    def start(self) -> None:
+        """Begin, in the background."""
+
+    def stop(self) -> None:
+        """End."""
+
+    def status(self) -> Mapping[str, Any]:
+        """For the report on the node."""
+
+
 class Serving:
     """Keeps one node served for as long as the process lives."""
 
-    def __init__(self, node: str, lock: NodeLock, links: Links, make_link: Callable[[], Link]) -> None:
-        """Args: make_link: a new link with its controller, not started."""
+    def __init__(
+        self,
+        node: str,
+        lock: NodeLock,
+        links: Links,
+        make_link: Callable[[], Link],
+        make_companions: Callable[[Link], Sequence[Companion]] = lambda _link: (),
+    ) -> None:
+        """Args: make_link: a new link with its controller; make_companions: what works beside it. None started."""
         self.refused: AuthRefused | None = None
         """Set when FreeSWITCH never let us in: a person must act."""
         self._node = node
         self._lock = lock
         self._links = links
         self._make_link = make_link
+        self._make_companions = make_companions
 
     def run(self) -> None:
         """Serve whenever it is our turn; ends only when it is killed, or refused."""
@@ -57,11 +79,16 @@ class Serving:
 
     def _serve(self) -> None:
         link = self._make_link()
+        companions = self._make_companions(link)
         link.start()
+        for companion in companions:
+            companion.start()
         try:
             while self._lock.held():
                 status = link.status()
                 values = dataclasses.asdict(status) | {"since": status.since.isoformat()}
+                for companion in companions:
+                    values |= companion.status()
                 self._quietly(lambda: self._links.report(self._node, status.state, status.since, values))  # noqa: B023
                 if link.refused is not None:
                     self.refused = link.refused
@@ -69,6 +96,8 @@ class Serving:
                 link.changed.wait(REPORT_S)
             log.warning("%s: another controller has taken over", self._node)
         finally:
+            for companion in companions:
+                companion.stop()
             link.stop()
 
     def _quietly(self, report: Callable[[], None]) -> None:
