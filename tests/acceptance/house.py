@@ -9,14 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fsctl.config import Media
+from fsctl.console.link import is_well
 from fsctl.esl.link import Address
-from fsctl.media.fork import Fork
+from fsctl.media.pipeline import Pipeline
 from fsctl.media.wav import GrowingWav
 from fsctl.sim.samples import Sample
 from fsctl.store import migrate
 from fsctl.store.db import Database
 from fsctl.store.embedded import Embedded
 from fsctl.store.items import CallItem, ThreadView, read_thread
+from fsctl.store.links import Links
 from fsctl.store.recordings import Recordings
 from fsctl.store.threads import Threads
 from fsctl.transcribe import wer
@@ -30,9 +32,20 @@ class House:
     """Postgres and every process of ours, on a folder of their own."""
 
     def __init__(
-        self, folder: Path, model_dir: Path, address: Address | None = None, spool: Path | None = None
+        self,
+        folder: Path,
+        model_dir: Path,
+        address: Address | None = None,
+        spool: Path | None = None,
+        processes: tuple[str, ...] = ("serve", "media", "transcribe"),
+        calls: int = 1,
+        speed: float = SPEED,
     ) -> None:
-        """Args: address, spool: of a FreeSWITCH that runs already; without, the simulated one is started."""
+        """
+        Args:
+            address, spool: of a FreeSWITCH that runs already; without, the simulated one is started.
+            calls, speed: of the simulated one.
+        """
         self.folder = folder
         self.server = Embedded(folder / "postgres")
         self.server.start()
@@ -52,17 +65,16 @@ class House:
             "FSCTL_MODEL_DIR": str(model_dir),
         }
         self._commands = {name: ["--config", str(config), name] for name in ("serve", "media", "transcribe")}
+        self._commands["standby"] = self._commands["serve"]
         self._commands["simulate"] = [
-            "simulate", "--listen", f"127.0.0.1:{there.port}", "--password-env", "ESL", "--calls", "1",
-            "--spool", str(self.spool), "--speed", str(SPEED),
+            "simulate", "--listen", f"127.0.0.1:{there.port}", "--password-env", "ESL", "--calls",
+            str(calls), "--spool", str(self.spool), "--speed", str(speed),
         ]  # fmt: skip
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self.calls_placed = 1
         self.database = Database(self.server.dsn, process="test", size=2)
         self.database.open()
-        for name in (
-            ("serve", "media", "transcribe") if address else ("simulate", "serve", "media", "transcribe")
-        ):
+        for name in processes if address else ("simulate", *processes):
             self.start(name)
 
     def start(self, name: str) -> None:
@@ -84,6 +96,11 @@ class House:
             return
         self._children[name].kill()
         self._children[name].wait(10)
+
+    def pid(self, name: str) -> int | None:
+        """Of a process that runs."""
+        child = self._children[name]
+        return child.pid if child.poll() is None else None
 
     def start_again(self, name: str) -> None:
         """What a supervisor does."""
@@ -110,6 +127,13 @@ class House:
         """The thread, once there is one."""
         found = Threads(self.database).find("")
         return read_thread(self.database, found[0]) if found else None
+
+    def until_ready(self, timeout_s: float = 30) -> None:
+        """Wait until the controller has its link."""
+        deadline = time.monotonic() + timeout_s
+        while not is_well(Links(self.database).all()):
+            assert time.monotonic() < deadline, self.logs()
+            time.sleep(0.1)
 
     def call(self) -> CallItem | None:
         """The first call, once it is in its thread."""
@@ -142,25 +166,30 @@ def require_text_of(sample: Sample, call: CallItem) -> None:
         assert errors.rate < 0.12, (leg, errors, said, heard)
 
 
-def require_every_utterance_once(house: House, call: CallItem) -> None:
+def require_every_utterance_once(house: House, call_uuid: str) -> None:
     """What is stored is what a reader that was never killed cuts from the file: same samples, none twice."""
     with house.database.transaction("test") as transaction:
-        (recording,) = transaction.rows("recordings.recordings_of_call", call_uuid=call.call.uuid)
+        (recording,) = transaction.rows("recordings.recordings_of_call", call_uuid=call_uuid)
         stored = transaction._connection.execute(
-            "select leg, start_sample, end_sample from utterance order by leg, start_sample"
+            "select leg, start_sample, end_sample from utterance where recording_id = %s"
+            " order by leg, start_sample",
+            (recording["id"],),
         ).fetchall()
         bridges = transaction._connection.execute(
             "select (extract(epoch from b.started_at - r.started_at) * 1000000)::bigint as s,"
             " (extract(epoch from b.ended_at - r.started_at) * 1000000)::bigint as e"
-            " from bridge b join recording r using (call_uuid)"
+            " from bridge b join recording r using (call_uuid) where r.id = %s order by s",
+            (recording["id"],),
         ).fetchall()
-    fork = Fork(GrowingWav(Path(recording["path"])), Media())
-    windows = fork.windows([(row["s"], row["e"]) for row in bridges])
+    reader = Pipeline(GrowingWav(Path(recording["uri"] or recording["path"])), Media(), {})
+    spans = [(row["s"], row["e"]) for row in bridges]
     cut = []
-    while not fork.is_done(windows):
-        cut += fork.advance(windows, final=True)
-    fork.close()
-    assert [(u.leg, u.start, u.end) for u in sorted(cut, key=lambda u: (u.leg, u.start))] == [
+    while True:
+        cut += reader.advance(spans, [], final=True).utterances
+        if reader.is_done():
+            break
+    reader.close()
+    assert sorted((u.leg, u.start_sample, u.end_sample) for u in cut) == [
         (row["leg"], row["start_sample"], row["end_sample"]) for row in stored
     ]
-    assert Recordings(house.database, "fs1").live() == []
+    assert recording["id"] not in {live.id for live in Recordings(house.database, "fs1").live()}
