@@ -22,7 +22,7 @@ from fsctl.errors import LinkError
 from fsctl.esl.connection import Connection
 from fsctl.esl.link import Address
 from fsctl.esl.messages import Event
-from fsctl.sim.plan import PLAN_RATE, Audio, CallPlan
+from fsctl.sim.plan import PLAN_RATE, Audio, CallPlan, Transfer
 from tests.contract.switches import ask, attach
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +30,7 @@ START_S = 60.0
 STOP_S = 30.0
 NUMBER = "15550100900"
 AGENTS = ("agent1", "agent2", "agent3")
+SECRETS = ("ESL", "WHATSAPP", "AGENT", "TRUNK", "VIEWER", "OPERATOR")
 FOLDERS = ("log", "db", "run", "storage", "recordings", "certs", "scripts", "sounds", "cache", "temp")
 
 
@@ -126,7 +127,7 @@ class Ports:
 
     def __init__(self) -> None:
         self.esl, self.far_esl, self.whatsapp, self.meta = (free_port() for _ in range(4))
-        self.agents, self.phones = (free_port(socket.SOCK_DGRAM) for _ in range(2))
+        self.agents, self.phones, self.sip = (free_port(socket.SOCK_DGRAM) for _ in range(3))
         self.rtp = 20_000 + 400 * secrets.randbelow(20)
 
 
@@ -158,7 +159,7 @@ class Live:
         self.spool = home / "spool"
         self.binary = binary
         self.ports = ports = Ports()
-        self.secret = secret = {name: secrets.token_hex(12) for name in ("ESL", "WHATSAPP", "AGENT")}
+        self.secret = secret = {name: secrets.token_hex(12) for name in SECRETS}
         self.address = Address("127.0.0.1", ports.esl, secret["ESL"])
         self.phone = f"127.0.0.1:{ports.phones}"
         self.certificate = home / "tls" / "certificate.pem"
@@ -181,6 +182,9 @@ class Live:
             "fsctl_whatsapp_public_ip": "127.0.0.1",
             "fsctl_whatsapp_port": str(ports.whatsapp),
             "fsctl_tls_dir": str(home / "tls"),
+            "fsctl_sip_ip": "127.0.0.1",
+            "fsctl_sip_public_ip": "127.0.0.1",
+            "fsctl_sip_port": str(ports.sip),
             "fsctl_agents_ip": "127.0.0.1",
             "fsctl_agents_port": str(ports.agents),
             "fsctl_rtp_first": str(ports.rtp),
@@ -250,8 +254,10 @@ class FarSide:
         self.process = Process(binary, home, environment, Address("127.0.0.1", ports.far_esl, password))
         self._home = home
         self._whatsapp = f"127.0.0.1:{ports.whatsapp};transport=tls"
-        self._password = secret["WHATSAPP"]
+        self._sip = f"127.0.0.1:{ports.sip}"
+        self._secret = secret
         self._plan = CallPlan()
+        self._transfer: Transfer | None = None
         self._caller = ""
         self._offers = 0
         self._commands: Connection | None = None
@@ -263,7 +269,7 @@ class FarSide:
         address = self.process.address
         self._commands = attach(address)
         self._events = attach(address, self._on_event)
-        ask(self._events, "event plain CHANNEL_PARK")
+        ask(self._events, "event plain CHANNEL_PARK CHANNEL_ANSWER")
 
     def stop(self) -> None:
         """End it."""
@@ -283,13 +289,17 @@ class FarSide:
         if plan.abandon_after_s is not None:
             gevent.spawn_later(plan.abandon_after_s, self.ask, f"uuid_kill {self._caller}")
 
+    def expect(self, plan: CallPlan) -> None:
+        """Let the phones do what the plan says when somebody else's call rings them."""
+        self._plan, self._offers = plan, 0
+
     def dial(self, plan: CallPlan, **variables: str) -> str:
         """Place a call that may be refused; ``+OK UUID`` once it is answered, else ``-ERR CAUSE``."""
         return self.ask(self._originate(plan, variables))
 
     def _originate(self, plan: CallPlan, more: Mapping[str, str]) -> str:
         """The INVITE as Meta's gateway sends it."""
-        self._plan, self._offers = plan, 0
+        self._plan, self._offers, self._transfer = plan, 0, plan.transfer
         self._caller = self.ask("create_uuid").strip()
         variables = {
             "origination_uuid": self._caller,
@@ -297,21 +307,36 @@ class FarSide:
             "origination_caller_id_number": plan.from_user,
             "sip_invite_domain": "wa.meta.vc",
             "sip_invite_call_id": f"outgoing:{plan.header('x-wa-meta-wacid')}",
-            "sip_auth_username": plan.to_number.lstrip("+").partition(";")[0],
-            "sip_auth_password": self._password,
-            "rtp_secure_media": "mandatory:AES_CM_128_HMAC_SHA1_80",
-            "sip_h_X-FB-External-Domain": "wa.meta.vc",
+            "rtp_secure_media": "mandatory:AES_CM_128_HMAC_SHA1_80" if plan.offers_srtp else "false",
+            **self._credentials(plan),
             **{f"sip_h_{name}": value for name, value in plan.headers},
             **more,
         }
         # The line is split at blanks, unless quoted, before the braces are read.
         pairs = "^^|" + "|".join(f"{name}='{value}'" for name, value in variables.items())
-        return f"originate {{{pairs}}}sofia/meta/sip:{plan.to_number}@{self._whatsapp} &park()"
+        door = f"meta/sip:{plan.to_number}@{self._whatsapp}"
+        if plan.kind == "sip":
+            door = f"phones/sip:{plan.to_number}@{self._sip}"
+        return f"originate {{{pairs}}}sofia/{door} &park()"
+
+    def _credentials(self, plan: CallPlan) -> dict[str, str]:
+        """What the door asks for, and what only Meta says."""
+        if plan.kind == "sip":
+            return {"sip_auth_username": "trunk", "sip_auth_password": self._secret["TRUNK"]}
+        return {
+            "sip_auth_username": NUMBER,
+            "sip_auth_password": self._secret["WHATSAPP"],
+            "sip_h_X-FB-External-Domain": "wa.meta.vc",
+        }
 
     def _on_event(self, event: Event) -> None:
-        if event.get("Caller-Context") == "phones":
+        phone = event.get("Unique-ID") or ""
+        if event.name == "CHANNEL_ANSWER":
+            if phone == self._caller:
+                for after_s, key in self._plan.keys:
+                    gevent.spawn_later(after_s, self.ask, f"uuid_send_dtmf {phone} {key}")
+        elif event.get("Caller-Context") == "phones":
             ring, self._offers = self._plan.ring(self._offers), self._offers + 1
-            phone = event.get("Unique-ID") or ""
             action = {"answer": self._pick_up, "reject": self._reject}.get(ring.kind)
             if action is not None:
                 gevent.spawn_later(ring.after_s, action, phone)
@@ -320,9 +345,14 @@ class FarSide:
         self.ask(f"uuid_kill {phone} USER_BUSY")
 
     def _pick_up(self, phone: str) -> None:
-        """Both talk from here on, and one hangs up at the plan's time."""
+        """Both talk from here on, and one hangs up at the plan's time; or the first agent hands the caller on."""
         plan, caller = self._plan, self._caller
         if not self.ask(f"uuid_answer {phone}").startswith("+OK"):
+            return
+        transfer, self._transfer = self._transfer, None
+        if transfer is not None:
+            gevent.sleep(transfer.after_s)
+            self.ask(f"uuid_deflect {phone} sip:{transfer.to}@fsctl")
             return
         for uuid, audio in ((phone, plan.agent_audio), (caller, plan.caller_audio)):
             if audio is not None:
