@@ -15,6 +15,8 @@
     │   ├── AuthRefused        wrong password or an ACL; exit 2 if we never got in, else the link tries again
     │   └── Unencodable        text that cannot stand in an ESL command at all
     ├── AudioError             a recording that cannot be read as the WAV FreeSWITCH writes
+    ├── ArchiveError           a recording could not be kept in the archive now; it stays in the spool, again later
+    ├── BadInput               what was given to a command is not what it takes
     └── ModelError             speech model missing, damaged or not to be had
 
 The core (``fsctl.call``) raises none of these: what it does not expect, it leaves as it was.
@@ -77,6 +79,14 @@ class Unencodable(LinkError):
 
 class AudioError(FsctlError):
     """A recording cannot be read."""
+
+
+class ArchiveError(FsctlError):
+    """The archive does not take or give a recording now."""
+
+
+class BadInput(FsctlError):
+    """A command was given something that it cannot use."""
 
 
 class ModelError(FsctlError):
