@@ -8,8 +8,11 @@ MAX_NAME = 64
 """Characters of a name that a phone shows."""
 SHORT_WAIT_S = 30
 """A wait that needs no words."""
-WAIT_STEPS_MIN = (1, 2, 3, 5, 10, 15, 20, 30)
+WAIT_STEPS_MIN = (2, 5, 10, 20, 30)
 """The waits that there are prompts for."""
+
+
+_BREAKS_A_NAME = str.maketrans(dict.fromkeys('/\\:@"', " "))
 
 
 def variables(contact: ContactFound, route: Route, policy: Policy) -> tuple[tuple[str, str], ...]:
@@ -24,9 +27,15 @@ def variables(contact: ContactFound, route: Route, policy: Policy) -> tuple[tupl
         "fsctl_sticky_queue": route.sticky_queue,
         "fsctl_recording": route.recording,
         "fsctl_wait_minutes": _wait(route, policy),
-        "fsctl_caller_name": contact.name[:MAX_NAME] or None,
+        "fsctl_caller_name": _shown(contact.name) or None,
     }
     return tuple((name, value) for name, value in told.items() if value is not None)
+
+
+def _shown(name: str) -> str:
+    """What mod_sofia sends whole: it drops what stands before a slash and after an ``@`` or a colon (measured),
+    and a quote in a name makes every offer fail."""
+    return " ".join(name.translate(_BREAKS_A_NAME).split())[:MAX_NAME]
 
 
 def _wait(route: Route, policy: Policy) -> str | None:

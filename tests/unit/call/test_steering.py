@@ -50,8 +50,8 @@ def test_closed_is_an_action() -> None:
 
 @pytest.mark.parametrize(
     ("expected_s", "minutes"),
-    [(None, None), (0, None), (29, None), (30, "1"), (60, "1"), (61, "2"), (180, "3"), (181, "5"),
-     (599, "10"), (601, "15"), (1201, "30"), (1800, "30"), (90_000, "30")],
+    [(None, None), (0, None), (29, None), (30, "2"), (61, "2"), (180, "5"), (301, "10"),
+     (599, "10"), (601, "20"), (1201, "30"), (1800, "30"), (90_000, "30")],
 )  # fmt: skip
 def test_a_wait_is_the_next_step_that_can_be_said(expected_s: int | None, minutes: str | None) -> None:
     assert told(replace(ROUTE, expected_wait_s=expected_s)).get("fsctl_wait_minutes") == minutes
@@ -64,3 +64,9 @@ def test_a_queue_may_keep_its_wait_to_itself() -> None:
 
 def test_a_name_is_bounded() -> None:
     assert told(ROUTE, replace(CONTACT, name="x" * 10_000))["fsctl_caller_name"] == "x" * steering.MAX_NAME
+
+
+def test_a_name_is_told_as_a_phone_can_show_it() -> None:
+    name = 'a/b\\c "d":e@evil\n ' + "x" * 100
+    shown = told(ROUTE, replace(CONTACT, name=name))["fsctl_caller_name"]
+    assert shown == ("a b c d e evil " + "x" * 100)[:64]
