@@ -50,11 +50,10 @@ class Controller:
         except DatabaseDown:
             return True
 
-    def gone(self, node: str, standing: set[str]) -> Iterable[CallEvent]:
+    def gone(self, node: str, standing: set[str], up_since: datetime | None) -> Iterable[CallEvent]:
         """Ends of the node's calls that are open and do not stand. Nobody saw why they ended."""
-        now = datetime.now(UTC)
         return [
-            events.LegHungUp(uuid=call.uuid, at=now, leg="caller", leg_uuid=call.uuid, cause="LOST")
+            _end_of(call, up_since)
             for call in self._patiently(lambda: self._calls.open_calls(node))
             if call.uuid not in standing
         ]
@@ -102,3 +101,12 @@ class Controller:
             except DatabaseDown as error:
                 log.warning("%s; trying again", error)
                 gevent.sleep(backoff.next_s())
+
+
+def _end_of(call: Call, up_since: datetime | None) -> CallEvent:
+    """The end of a call that nobody saw. One that is older than its FreeSWITCH ended when that was shut down or
+    killed: had it ended before, the ledger would know it."""
+    at, cause = datetime.now(UTC), "LOST"
+    if up_since is not None and call.offered_at < up_since:
+        at, cause = up_since, "SYSTEM_SHUTDOWN"
+    return events.LegHungUp(uuid=call.uuid, at=at, leg="caller", leg_uuid=call.uuid, cause=cause)

@@ -271,6 +271,14 @@ class ReadClock:
 
 
 @dataclass(frozen=True)
+class ReadUptime:
+    """Seconds since FreeSWITCH started."""
+
+    def render(self) -> str:
+        return "api uptime s"
+
+
+@dataclass(frozen=True)
 class SetAgent:
     """Set one property of an agent: ``status``, ``state``, ``contact``, ..."""
 
@@ -333,6 +341,7 @@ Request = (
     | ChannelExists
     | GetVariable
     | ReadClock
+    | ReadUptime
     | SetAgent
     | Originate
     | Background

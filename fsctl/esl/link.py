@@ -88,8 +88,12 @@ class Listener(Protocol):
     def knows(self, uuid: str) -> bool:
         """Whether the call is known."""
 
-    def gone(self, node: str, standing: set[str]) -> Iterable[CallEvent]:
-        """The ends of calls of the node that are open for us and do not stand."""
+    def gone(self, node: str, standing: set[str], up_since: datetime | None) -> Iterable[CallEvent]:
+        """The ends of calls of the node that are open for us and do not stand.
+
+        Args:
+            up_since: when the FreeSWITCH that runs now started: older calls ended with the one before it.
+        """
 
 
 class Link:
@@ -118,6 +122,7 @@ class Link:
         self._shed_seen = 0
         self._lag_ms: float | None = None
         self._core_uuid: str | None = None
+        self._up_since: datetime | None = None
         self._state: State = "stopped"
         self._since = datetime.now(UTC)
         self._error: str | None = None
@@ -219,6 +224,7 @@ class Link:
         self._commands.connect()
         self._enter("resyncing")
         self._notice_restart(self._commands.must(encode.CoreUuid()).strip())
+        self._up_since = resync.up_since(self._commands)
         gevent.sleep(resync.ROWS_LAG_S)
         if self.resyncs:
             self.gaps += 1
@@ -231,7 +237,7 @@ class Link:
     def _notice_restart(self, core_uuid: str) -> None:
         if self._core_uuid not in (None, core_uuid):
             self.restarts += 1
-            log.warning("%s: FreeSWITCH was restarted; the calls it had are lost", self.origin.node)
+            log.warning("%s: FreeSWITCH was restarted; the calls it had are over", self.origin.node)
         self._core_uuid = core_uuid
 
     def _watch(self) -> None:
@@ -289,7 +295,7 @@ class Link:
         try:
             if not self._tell_ended(comparison, standing):
                 return
-            for fact in self.listener.gone(self.origin.node, standing | self._heard.keys()):
+            for fact in self.listener.gone(self.origin.node, standing | self._heard.keys(), self._up_since):
                 self.repaired += audit
                 self._lanes.put(fact)
         except FsctlError as error:

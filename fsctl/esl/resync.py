@@ -6,6 +6,7 @@ measured), so it may lack the youngest channel and still hold one that is gone; 
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 
 from fsctl.call import events
 from fsctl.call.events import CallEvent
@@ -16,6 +17,15 @@ from fsctl.esl.messages import Event, JsonFields
 
 ROWS_LAG_S = 0.5
 """Longer than ``show channels`` lags."""
+
+
+def up_since(commands: Connection) -> datetime | None:
+    """When this FreeSWITCH started, by its own clock, or a little before; None when it does not say."""
+    clock, uptime = (commands.must(one).strip() for one in (encode.ReadClock(), encode.ReadUptime()))
+    if not (decode.is_number(clock, 11) and decode.is_number(uptime, 11)):
+        return None
+    # Both are cut to whole seconds, so the difference may be one too late.
+    return datetime.fromtimestamp(int(clock) - int(uptime) - 1, UTC)
 
 
 def channels(commands: Connection, origin: decode.Origin) -> list[str]:

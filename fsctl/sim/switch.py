@@ -50,12 +50,13 @@ class Switch:
         self._port = options.port
         self._server: StreamServer | None = None
         self._greenlets = Group()
+        self.clock = Clock(options.speed, options.start_epoch_s)
         self._reset()
 
     def _reset(self) -> None:
-        """A fresh core: new uuid, empty tables, dialplan read again."""
+        """A fresh core: new uuid, empty tables, dialplan read again. Time goes on, however fast it runs."""
         options = self.options
-        self.clock = Clock(options.speed, options.start_epoch_s)
+        self.clock = Clock(options.speed, self.clock.now_s())
         self.bus = Bus(self.clock, self.new_uuid())
         self.recorder = Recorder(self.clock, random.Random(options.seed))
         self.callcenter: Callcenter = Callcenter(self)

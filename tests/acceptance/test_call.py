@@ -35,7 +35,7 @@ def sample() -> Sample:
 def test_a_call_ends_as_text_in_its_thread(house: House, sample: Sample) -> None:
     call = house.whole()
     require_text_of(sample, call)
-    require_every_utterance_once(house, call)
+    require_every_utterance_once(house, call.call.uuid)
     assert [item.turn.leg for item in call.turns] == [turn.leg for turn in sample.turns]
     for item, turn in zip(call.turns, sample.turns):
         assert call.call.bridged_at is not None
@@ -80,7 +80,7 @@ def test_a_process_killed_in_mid_call_leaves_the_same_thread(
     house.start_again(name)
     call = house.whole()
     require_text_of(sample, call)
-    require_every_utterance_once(house, call)
+    require_every_utterance_once(house, call.call.uuid)
 
 
 def test_a_call_that_ended_while_the_controller_was_away_is_whole_when_it_returns(
@@ -95,13 +95,14 @@ def test_a_call_that_ended_while_the_controller_was_away_is_whole_when_it_return
     call = house.whole()
     assert call.call.hangup_cause == "NORMAL_CLEARING"
     require_text_of(sample, call)
-    require_every_utterance_once(house, call)
+    require_every_utterance_once(house, call.call.uuid)
 
 
 def test_a_freeswitch_killed_in_mid_call_leaves_what_was_said_until_then(house: House) -> None:
     house.until(lambda c: len(c.turns) >= 4, "talking")
     house.kill("simulate")
     house.start_again("simulate")
-    call = house.until(lambda c: c.call.hangup_cause == "LOST" and c.progress.is_whole, "found lost")
+    over = ("LOST", "SYSTEM_SHUTDOWN")  # The simulator's clock runs ahead, so it may seem younger than the call.
+    call = house.until(lambda c: c.call.hangup_cause in over and c.progress.is_whole, "found lost")
     assert len(call.turns) >= 4
     assert call.progress.failed == 0

@@ -1,7 +1,7 @@
 """After a gap: what stands is told as if it had just happened."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import gevent
 import pytest
@@ -35,6 +35,7 @@ class Ear:
     def __init__(self) -> None:
         self.facts: list[CallEvent] = []
         self.resyncs: list[set[str]] = []
+        self.up_since: datetime | None = None
         self._news = Flag()
 
     def on_event(self, event: CallEvent) -> None:
@@ -44,8 +45,9 @@ class Ear:
     def knows(self, uuid: str) -> bool:
         return any(fact.uuid == uuid for fact in self.facts)
 
-    def gone(self, _node: str, standing: set[str]) -> list[CallEvent]:
+    def gone(self, _node: str, standing: set[str], up_since: datetime | None) -> list[CallEvent]:
         self.resyncs.append(standing)
+        self.up_since = up_since
         self._news.set()
         return []
 
@@ -224,6 +226,8 @@ def test_a_switch_that_is_restarted_in_mid_call_is_noticed_and_its_call_is_over(
     assert (status.state, status.restarts, status.gaps) == ("ready", 1, 1)
     assert status.core_uuid != first
     assert talking.uuid not in ear.resyncs[1]
+    assert ear.up_since is not None
+    assert ear.up_since > talking.at
     assert set(_causes(ear, talking.uuid)) == ({"SYSTEM_SHUTDOWN"} if graceful else set())
 
 

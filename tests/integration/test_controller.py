@@ -269,7 +269,7 @@ def test_a_freeswitch_that_restarts_ends_its_calls_and_is_served_again(served: S
     served.until(uuid, lambda call: call.phase is Phase.TALKING)
     served.switch.stop(notice=False)
     served.switch.start()
-    assert served.ended(uuid).hangup_cause == "LOST"
+    assert served.ended(uuid).hangup_cause == "SYSTEM_SHUTDOWN"
     again = served.switch.place_call(PLAN)
     assert served.ended(again).disposition is Disposition.ANSWERED
 
