@@ -67,6 +67,8 @@ class CloseRecording(StoreCommand):
 
     at: datetime
     path: str | None
+    size_bytes: int | None = None
+    """As the switch says it."""
 
 
 @dataclass(frozen=True, kw_only=True)

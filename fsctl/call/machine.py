@@ -149,7 +149,8 @@ def records(call: Call, event: events.RecordingStarted, _policy: Policy) -> Resu
 
 def stops_recording(call: Call, event: events.RecordingStopped, _policy: Policy) -> Result:
     """The file is final."""
-    return call, (commands.CloseRecording(uuid=call.uuid, at=event.at, path=event.path),)
+    size = event.size_bytes
+    return call, (commands.CloseRecording(uuid=call.uuid, at=event.at, path=event.path, size_bytes=size),)
 
 
 def queues(call: Call, event: events.MemberJoined, policy: Policy) -> Result:

@@ -89,8 +89,10 @@ def _apply(transaction: Transaction, command: StoreCommand) -> CallEvent | None:
             return _find_contact(transaction, command)
         case commands.OpenRecording(uuid=uuid, at=at, node=node, path=path):
             transaction.run("recordings.open_recording", call_uuid=uuid, node=node, path=path, started_at=at)
-        case commands.CloseRecording(uuid=uuid, at=at, path=path):
-            transaction.run("recordings.close_recording", call_uuid=uuid, path=path, stopped_at=at)
+        case commands.CloseRecording(uuid=uuid, at=at, path=path, size_bytes=size):
+            transaction.run(
+                "recordings.close_recording", call_uuid=uuid, path=path, stopped_at=at, told_bytes=size
+            )
         case commands.OpenBridge(uuid=uuid, at=at, agent=agent, agent_uuid=agent_uuid):
             transaction.run(
                 "calls.open_bridge", call_uuid=uuid, agent_uuid=agent_uuid, agent=agent, started_at=at

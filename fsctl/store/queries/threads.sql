@@ -1,5 +1,13 @@
 -- Contacts, their aliases, threads and messages.
 
+-- name: find_known
+-- The contact of the first alias that is known, and how many of them are.
+select a.contact_id, c.display_name, c.language, count(*) over () as known
+from unnest(%(kinds)s::text[], %(values)s::text[]) with ordinality as u(kind, value, place)
+join alias a on a.portfolio = '' and a.kind = u.kind and a.value = u.value
+join contact c on c.id = a.contact_id
+order by u.place limit 1;
+
 -- name: find_alias
 select a.contact_id, c.display_name, c.language
 from alias a join contact c on c.id = a.contact_id
@@ -17,9 +25,16 @@ on conflict (portfolio, kind, value) do nothing;
 select pg_advisory_xact_lock(hashtextextended(%(key)s, 0));
 
 -- name: find_thread
-insert into thread (contact_id, business_number) values (%(contact_id)s, %(business_number)s)
-on conflict (contact_id, business_number) do update set business_number = excluded.business_number
-returning id;
+-- Nothing is written where it is there already.
+with known as (
+    select id from thread where contact_id = %(contact_id)s and business_number = %(business_number)s
+), made as (
+    insert into thread (contact_id, business_number)
+    select %(contact_id)s, %(business_number)s where not exists (select from known)
+    on conflict (contact_id, business_number) do update set business_number = excluded.business_number
+    returning id
+)
+select id from known union all select id from made;
 
 -- name: add_message
 insert into message (thread_id, wamid, direction, type, body, sent_at)

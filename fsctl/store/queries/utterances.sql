@@ -13,7 +13,7 @@ on conflict (utterance_id) do nothing;
 
 -- name: without_audio
 -- Postgres crashed and the unlogged rows are gone: cut these from the recording again.
-select u.id, u.leg, u.start_sample, u.end_sample, u.rate, r.path
+select u.id, u.leg, u.start_sample, u.end_sample, u.rate, coalesce(r.uri, r.path) as path
 from utterance u join recording r on r.id = u.recording_id
 where r.node = %(node)s and u.state in ('pending', 'claimed')
   and not exists (select from utterance_audio a where a.utterance_id = u.id)
@@ -68,7 +68,7 @@ order by start_ms, id;
 -- name: progress_of_call
 -- Is the transcript whole? Every recording cut, every utterance decoded or parked.
 select count(distinct r.id) as recordings,
-       count(distinct r.id) filter (where r.state in ('cut', 'failed')) as recordings_cut,
+       count(distinct r.id) filter (where r.state in ('cut', 'archived', 'failed')) as recordings_cut,
        count(u.id) as utterances,
        count(u.id) filter (where u.state = 'done') as done,
        count(u.id) filter (where u.state = 'failed') as failed
