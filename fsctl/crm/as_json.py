@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from fsctl.call import disposition
 from fsctl.store.items import CallItem, MessageItem, ThreadView, TurnItem
 
 
@@ -51,18 +52,30 @@ def _call(item: CallItem) -> dict[str, Any]:
         "found": call.found,
         "phase": call.phase.value,
         "disposition": call.disposition.value if call.disposition else None,
+        "verdict": disposition.words(call),
         "fault": call.fault.value if call.fault else None,
         "hangup_cause": call.hangup_cause,
         "queue": call.queue,
         "route_reason": call.route_reason,
+        "score": call.score,
+        "skill": call.skill,
+        "sticky_agent": call.sticky_agent,
+        "payload_trusted": call.payload_trusted,
+        "expected_wait_s": call.expected_wait_s,
+        "waited_s": None if call.waited_s is None else round(call.waited_s, 1),
+        "answer_within_s": call.answer_within_s,
+        "within_service_level": call.is_within_service_level,
         "agent": call.agent,
         "language": call.language,
         "answered_at": _iso(call.answered_at),
         "queued_at": _iso(call.queued_at),
         "bridged_at": _iso(call.bridged_at),
         "ended_at": _iso(call.ended_at),
+        "consent": call.consent,
+        "refused": call.refused,
+        "left_by": call.left_by,
         "encryption": call.encryption,
-        "mos": call.mos,
+        "quality": {"mos": call.mos, "loss_percent": call.loss_percent, "jitter_ms": call.jitter_ms},
         "transcript": {
             "whole": item.progress.is_whole,
             "utterances": item.progress.utterances,

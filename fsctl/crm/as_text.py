@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from fsctl.call import disposition
+from fsctl.call.events import Consent
 from fsctl.call.state import Call, Disposition
 from fsctl.store.items import CallItem, MessageItem, ThreadView
 from fsctl.terminal import escape
@@ -10,6 +12,15 @@ from fsctl.terminal import escape
 FOUND_LATER = {
     "ledger": "found afterwards in FreeSWITCH's ledger",
     "recording": "found afterwards by its recording",
+}
+
+
+CONSENTS: dict[Consent, str] = {
+    "disclosed": "told of the recording",
+    "given": "agreed to the recording",
+    "refused": "refused the recording",
+    "always": "recorded without a word",
+    "never": "not recorded",
 }
 
 
@@ -42,6 +53,9 @@ def _message(item: MessageItem, view: ThreadView) -> Iterator[str]:
 
 def _call(item: CallItem) -> Iterator[str]:
     yield f"    {_clock(item.at)}  ☎ {_headline(item.call)}"
+    for words in (_routed(item.call), _line(item.call)):
+        if words:
+            yield f"              {words}"
     for spoken in item.turns:
         turn = spoken.turn
         who = "caller" if turn.leg == "caller" else escape(item.call.agent or "agent")
@@ -55,18 +69,32 @@ def _call(item: CallItem) -> Iterator[str]:
 
 def _headline(call: Call) -> str:
     front = "WhatsApp call" if call.channel == "whatsapp" else "call"
-    parts = [front, call.disposition.value.replace("_", " ") if call.disposition else call.phase.value]
+    parts = [front, escape(disposition.words(call))]
     if call.agent and call.disposition in (None, Disposition.ANSWERED):
         parts.append(f"by {escape(call.agent)}")
     if call.queue:
         parts.append(f"in {escape(call.queue)}")
-    if call.bridged_at:
-        waited = (call.bridged_at - call.offered_at).total_seconds()
-        parts.append(f"waited {waited:.0f} s")
+    if call.waited_s is not None:
+        expected = "" if call.expected_wait_s is None else f" (expected {call.expected_wait_s} s)"
+        parts.append(f"waited {call.waited_s:.0f} s{expected}")
     if call.found in FOUND_LATER:
         parts.append(FOUND_LATER[call.found])
     if call.ended_at:
         parts.append(f"length {_offset(round((call.ended_at - call.offered_at).total_seconds() * 1000))}")
+    return ", ".join(parts)
+
+
+def _routed(call: Call) -> str:
+    return f"routed by: {escape(call.route_reason)}" if call.route_reason else ""
+
+
+def _line(call: Call) -> str:
+    """How the line was: encryption, what the caller heard of the recording, quality."""
+    parts = [escape(call.encryption)] if call.encryption else []
+    if call.consent:
+        parts.append(CONSENTS[call.consent])
+    measures = (("MOS", call.mos, ""), ("loss", call.loss_percent, " %"), ("jitter", call.jitter_ms, " ms"))
+    parts += [f"{name} {value:.1f}{unit}" for name, value, unit in measures if value is not None]
     return ", ".join(parts)
 
 
