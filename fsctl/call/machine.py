@@ -159,6 +159,7 @@ def queues(call: Call, event: events.MemberJoined, policy: Policy) -> Result:
         call,
         phase=Phase.QUEUED,
         queue=event.queue,
+        member_uuid=event.member_uuid or None,
         queued_at=event.at,
         answered_at=call.answered_at or event.at,
         answer_within_s=call.answer_within_s or policy.queue(event.queue).answer_within_s,
@@ -167,16 +168,27 @@ def queues(call: Call, event: events.MemberJoined, policy: Policy) -> Result:
 
 def moves_on(call: Call, event: events.MemberJoined, _policy: Policy) -> Result:
     """From one queue to the next, as after the agent of last time: the wait counts from the first."""
-    if call.queued_at is None or event.at <= call.queued_at or event.queue == call.queue:
+    if _is_known(call, event) or call.queued_at is None or event.at <= call.queued_at:
         return call, ()
-    return replace(call, phase=Phase.QUEUED, queue=event.queue, agent=None, member_cause=None), ()
+    member_uuid = event.member_uuid or None
+    return replace(
+        call, phase=Phase.QUEUED, queue=event.queue, member_uuid=member_uuid, agent=None, member_cause=None
+    ), ()
 
 
 def queues_again(call: Call, event: events.MemberJoined, _policy: Policy) -> Result:
     """Sent back to a queue after talking. An older joining is the one that we know, told again at resync."""
-    if call.bridged_at is None or event.at <= call.bridged_at:
+    if _is_known(call, event) or call.bridged_at is None or event.at <= call.bridged_at:
         return call, ()
-    return replace(call, phase=Phase.QUEUED, queue=event.queue, agent=None, agent_uuid=None), ()
+    member_uuid = event.member_uuid or None
+    return replace(
+        call, phase=Phase.QUEUED, queue=event.queue, member_uuid=member_uuid, agent=None, agent_uuid=None
+    ), ()
+
+
+def _is_known(call: Call, event: events.MemberJoined) -> bool:
+    """A resync tells a joining again, with its time cut to a second; the ledger does not know the member's id."""
+    return event.queue == call.queue if not event.member_uuid else event.member_uuid == call.member_uuid
 
 
 def rings(call: Call, event: events.AgentOffered, _policy: Policy) -> Result:

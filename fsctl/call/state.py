@@ -87,6 +87,8 @@ class Call:
     queued_at: datetime | None = None
     bridged_at: datetime | None = None
     ended_at: datetime | None = None
+    member_uuid: str | None = None
+    """mod_callcenter's id of the waiting, another one for each queue joined."""
     member_cause: str | None = None
     """CC-Cause or, for a cancel, CC-Cancel-Reason."""
     hangup_cause: str | None = None

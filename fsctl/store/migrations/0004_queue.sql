@@ -15,7 +15,8 @@ alter table call
     add column refused           text,
     add column left_by           text check (left_by in ('chat', 'timeout', 'no-agents', 'closed')),
     add column loss_percent      real,
-    add column jitter_ms         real;
+    add column jitter_ms         real,
+    add column member_uuid       text;
 alter table call drop constraint call_disposition_check;
 alter table call add constraint call_disposition_check
     check (disposition in ('answered', 'abandoned', 'timed_out', 'closed', 'continued_in_chat', 'refused', 'failed'));

@@ -14,7 +14,7 @@ insert into call (
     deeplink_payload, country, transport, queue, route_reason, language, agent, agent_uuid, offered_at,
     answered_at, queued_at, bridged_at, ended_at, member_cause, hangup_cause, disposition, fault, encryption, mos,
     found, request_params, payload_trusted, score, skill, sticky_agent, expected_wait_s, answer_within_s, consent,
-    refused, left_by, loss_percent, jitter_ms
+    refused, left_by, loss_percent, jitter_ms, member_uuid
 ) values (
     %(uuid)s, %(node)s, %(channel)s, %(phase)s, %(contact_id)s, %(thread_id)s, %(wacid)s, %(aliases)s,
     %(display_name)s, %(to_number)s, %(cta_payload)s, %(deeplink_payload)s, %(country)s, %(transport)s,
@@ -22,7 +22,7 @@ insert into call (
     %(queued_at)s, %(bridged_at)s, %(ended_at)s, %(member_cause)s, %(hangup_cause)s, %(disposition)s,
     %(fault)s, %(encryption)s, %(mos)s, %(found)s, %(request_params)s, %(payload_trusted)s, %(score)s, %(skill)s,
     %(sticky_agent)s, %(expected_wait_s)s, %(answer_within_s)s, %(consent)s, %(refused)s, %(left_by)s,
-    %(loss_percent)s, %(jitter_ms)s
+    %(loss_percent)s, %(jitter_ms)s, %(member_uuid)s
 )
 on conflict (uuid) do update set
     phase = excluded.phase, contact_id = excluded.contact_id, thread_id = excluded.thread_id,
@@ -34,7 +34,8 @@ on conflict (uuid) do update set
     mos = excluded.mos, payload_trusted = excluded.payload_trusted, score = excluded.score, skill = excluded.skill,
     sticky_agent = excluded.sticky_agent, expected_wait_s = excluded.expected_wait_s,
     answer_within_s = excluded.answer_within_s, consent = excluded.consent, refused = excluded.refused,
-    left_by = excluded.left_by, loss_percent = excluded.loss_percent, jitter_ms = excluded.jitter_ms;
+    left_by = excluded.left_by, loss_percent = excluded.loss_percent, jitter_ms = excluded.jitter_ms,
+    member_uuid = excluded.member_uuid;
 
 -- name: append_event
 -- A fact that changes nothing of its call.

@@ -1,5 +1,6 @@
 """Histories: what happens to a call, event by event, and what must come out."""
 
+import dataclasses
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -57,8 +58,8 @@ def stopped(seconds: float) -> CallEvent:
     return events.RecordingStopped(uuid=CALLER, at=at(seconds), path="/spool/c-1.wav")
 
 
-def joined(seconds: float = 1.2, queue: str = "support@fsctl") -> CallEvent:
-    return events.MemberJoined(uuid=CALLER, at=at(seconds), queue=queue, member_uuid="m-1")
+def joined(seconds: float = 1.2, queue: str = "support@fsctl") -> events.MemberJoined:
+    return events.MemberJoined(uuid=CALLER, at=at(seconds), queue=queue, member_uuid=f"m-{seconds}")
 
 
 def ringing(seconds: float, agent: str = "agent1", queue: str = "support@fsctl") -> CallEvent:
@@ -380,7 +381,8 @@ def test_the_first_queues_joining_told_again_does_not_send_the_call_back() -> No
     assert machine.step(call, joined(1.2, STICKY), POLICY) == (call, ())
     # Read from the channel it has whole seconds.
     assert machine.step(call, joined(1, STICKY), POLICY) == (call, ())
-    assert machine.step(call, joined(12), POLICY) == (call, ())
+    told_again = dataclasses.replace(joined(12), member_uuid="m-12.1")
+    assert machine.step(call, told_again, POLICY) == (call, ())
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.ENDED])
@@ -449,3 +451,14 @@ def test_the_bridge_begins_when_the_legs_hear_each_other_not_when_the_queue_says
     _, asked = play(CONVERSATION)
     (bridge,) = [c for c in asked if isinstance(c, commands.OpenBridge)]
     assert (bridge.at, bridge.agent) == (at(5.04), "agent1")
+
+
+def test_a_joining_told_again_with_its_time_cut_to_a_second_is_no_new_one() -> None:
+    talking = [offered(), found(), answered(), joined(1.2), ringing(2), agent_joined(5), bridged(5.9)]
+    moved = [*talking, unbridged(6.1), joined(6.8, "sales@fsctl")]
+    again = events.MemberJoined(uuid=CALLER, at=at(6.0), queue="sales@fsctl", member_uuid="m-6.8")
+    call, asked = play([*moved, again])
+    before, asked_before = play(moved)
+    assert (call, asked) == (before, asked_before)
+    assert call is not None
+    assert (call.phase, call.queue) == (Phase.QUEUED, "sales@fsctl")
