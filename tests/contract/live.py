@@ -230,6 +230,16 @@ class Live:
         self.far.stop()
         self.process.stop()
 
+    def await_call(self) -> None:
+        """Wait until a call has come and gone."""
+        connection = attach(self.address)
+        deadline = time.monotonic() + START_S
+        for is_idle in (False, True):
+            while is_idle != ask(connection, "api show channels count").startswith("\n0 total"):
+                assert time.monotonic() < deadline, "the call does not end" if is_idle else "no call comes"
+                gevent.sleep(0.2)
+        connection.close()
+
     def place_call(self, plan: CallPlan) -> None:
         """Let the far side call, and its phones do what the plan says."""
         self.far.play(plan)
