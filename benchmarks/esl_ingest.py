@@ -199,7 +199,7 @@ def _fsctl(port: int, events: int) -> tuple[float, float]:
     from fsctl.esl.messages import Event
 
     clock = _Clock(events)
-    lanes = Lanes(lambda _fact: clock.tick())
+    lanes = Lanes(lambda facts: [clock.tick() for _ in facts])
     origin = decode.Origin("bench", {"public": "whatsapp"})
 
     def on_event(event: Event) -> None:

@@ -6,8 +6,8 @@ waits for it: FreeSWITCH goes on by its dialplan, and nothing that happened is d
 """
 
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ import gevent
 
 from fsctl.backoff import Backoff
 from fsctl.call import commands, events, machine
+from fsctl.call.commands import Command
 from fsctl.call.events import CallEvent
 from fsctl.call.policy import Policy
 from fsctl.call.state import Call
@@ -58,19 +59,35 @@ class Controller:
             if call.uuid not in standing
         ]
 
-    def on_event(self, event: CallEvent) -> None:
-        """Take a fact through its step; its answers follow before the call's next fact."""
-        pending = [event]
+    def on_events(self, facts: Sequence[CallEvent]) -> None:
+        """Take facts through their steps. Those that came together are stored together: under load a transaction
+        holds many, and the switch is told after it."""
+        pending = deque(facts)
         while pending:
-            fact = pending.pop(0)
-            call, asked = machine.step(self._recall(fact.uuid), fact, self._policy)
-            stored = [c for c in asked if isinstance(c, commands.StoreCommand)]
+            calls, asked = self._steps(pending)
+            stored = [one for one in asked if isinstance(one, commands.StoreCommand)]
             if stored:
-                pending += self._patiently(lambda: self._calls.apply(fact.uuid, stored))  # noqa: B023
-            self._remember(fact.uuid, call)
+                answers = self._patiently(lambda: self._calls.apply(stored))  # noqa: B023
+                pending.extendleft(reversed(answers))
+            for uuid, call in calls.items():
+                self._remember(uuid, call)
             for command in asked:
                 if isinstance(command, commands.SwitchCommand):
-                    self._tell_switch(command)
+                    # The lane does not wait for the answer: the facts of other calls are behind it.
+                    gevent.spawn(self._tell_switch, command)
+
+    def _steps(self, pending: deque[CallEvent]) -> tuple[dict[str, Call | None], list[Command]]:
+        """Step until a fact asks something: its answer comes before what follows. The calls as they are then."""
+        calls: dict[str, Call | None] = {}
+        asked: list[Command] = []
+        while pending:
+            fact = pending.popleft()
+            before = calls[fact.uuid] if fact.uuid in calls else self._recall(fact.uuid)
+            calls[fact.uuid], more = machine.step(before, fact, self._policy)
+            asked += more
+            if any(isinstance(one, commands.FindContact) for one in more):
+                break
+        return calls, asked
 
     def _tell_switch(self, command: commands.SwitchCommand) -> None:
         try:

@@ -7,7 +7,7 @@ is like can be read again while it lives, and its hang-up tells it once more. Wh
 import logging
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gevent
 from gevent.event import Event as Flag
@@ -29,6 +29,8 @@ SHEDDABLE = (
     events.LegsUnbridged,
     events.QualityMeasured,
 )
+BATCH = 64
+"""Most facts that are handled at once."""
 SLICE_S = 0.002
 """Longest time that a greenlet of the link keeps the hub for itself."""
 YIELD_S = 1e-6
@@ -38,8 +40,9 @@ YIELD_S = 1e-6
 class Lanes:
     """Hands facts to a handler: those of one call in order, those of different calls side by side."""
 
-    def __init__(self, handler: Callable[[CallEvent], None], high_water: int = HIGH_WATER) -> None:
-        """Args: handler: may block its lane; what it raises is logged with the call and the lane goes on."""
+    def __init__(self, handler: Callable[[Sequence[CallEvent]], None], high_water: int = HIGH_WATER) -> None:
+        """Args: handler: takes all that waits in a lane, up to BATCH; may block its lane. If it raises, each fact
+        is given to it alone; one that still fails is logged with its call, and the lane goes on."""
         self.depth = 0
         """Facts that wait or are being handled."""
         self.shed = 0
@@ -83,16 +86,34 @@ class Lanes:
     def _run(self, queue: Queue) -> None:
         since = time.monotonic()
         while True:
-            event: CallEvent | Flag = queue.get()
-            if isinstance(event, Flag):
-                event.set()
-                continue
-            if time.monotonic() - since > SLICE_S:
+            facts, mark = _waiting(queue)
+            if facts and time.monotonic() - since > SLICE_S:
                 # A handler that never waits would keep the hub as long as there are facts.
                 gevent.sleep(YIELD_S)
                 since = time.monotonic()
-            try:
-                self._handler(event)
-            except (Exception, gevent.Timeout):
-                log.exception("call %s: %s was not handled", event.uuid, type(event).__name__)
-            self.depth -= 1
+            self._handle(facts)
+            self.depth -= len(facts)
+            if mark is not None:
+                mark.set()
+
+    def _handle(self, facts: list[CallEvent]) -> None:
+        try:
+            if facts:
+                self._handler(facts)
+        except (Exception, gevent.Timeout):
+            if len(facts) == 1:
+                log.exception("call %s: %s was not handled", facts[0].uuid, type(facts[0]).__name__)
+                return
+            for fact in facts:
+                self._handle([fact])
+
+
+def _waiting(queue: Queue) -> tuple[list[CallEvent], Flag | None]:
+    """Facts that wait, at least one, and the mark behind them where there is one."""
+    facts: list[CallEvent] = []
+    while not facts or (len(facts) < BATCH and not queue.empty()):
+        one: CallEvent | Flag = queue.get()
+        if isinstance(one, Flag):
+            return facts, one
+        facts.append(one)
+    return facts, None

@@ -13,7 +13,7 @@ What FreeSWITCH drops for a slow listener it only logs (``Lost [n] events!``): t
 import logging
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Protocol
@@ -82,8 +82,9 @@ class Status:
 class Listener(Protocol):
     """Who hears of the calls of a node."""
 
-    def on_event(self, event: CallEvent) -> None:
-        """A fact; those of one call come in order, one at a time. May block: other calls go on."""
+    def on_events(self, facts: Sequence[CallEvent]) -> None:
+        """Facts that waited together; those of one call come in order. May block: other lanes go on. If it
+        raises, they are told again one by one."""
 
     def knows(self, uuid: str) -> bool:
         """Whether the call is known."""
@@ -111,7 +112,7 @@ class Link:
         self.refused: AuthRefused | None = None
         """Set when FreeSWITCH does not let us in and never did: a person must act."""
         self.resyncs = self.gaps = self.restarts = self.repaired = 0
-        self._lanes = Lanes(lambda event: self.listener.on_event(event), high_water)
+        self._lanes = Lanes(lambda facts: self.listener.on_events(facts), high_water)
         self._events: Connection | None = None
         self._commands: Connection | None = None
         self._held: list[CallEvent] | None = None

@@ -41,8 +41,14 @@ def queries() -> Mapping[str, str]:
         if file.name.endswith(".sql"):
             parts = _NAME.split(file.read_text())
             noun = file.name.removesuffix(".sql")
-            found |= {f"{noun}.{name}": sql.strip() for name, sql in zip(parts[1::2], parts[2::2])}
+            found |= {f"{noun}.{name}": _bare(sql) for name, sql in zip(parts[1::2], parts[2::2])}
     return found
+
+
+def _bare(sql: str) -> str:
+    """Without indents and comments: psycopg reads a text of more than 4096 characters again each time."""
+    lines = (line.strip() for line in sql.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("--"))
 
 
 @contextmanager

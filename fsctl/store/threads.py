@@ -46,8 +46,6 @@ def find_contact(
 
     The first alias known decides. Aliases not known yet are added to that contact.
     """
-    if known := _all_known(transaction, aliases):
-        return known
     for alias in sorted(aliases, key=lambda alias: (alias.kind, alias.value)):
         transaction.run("threads.lock_aliases", key=f"{alias.kind}:{alias.value}")
     found = None
@@ -65,16 +63,24 @@ def find_contact(
     return found
 
 
-def _all_known(transaction: Transaction, aliases: Sequence[Alias]) -> Contact | None:
-    """The contact of a caller who comes again by names that we know: nothing to add, so nothing to lock."""
+def known_contact(
+    transaction: Transaction, aliases: Sequence[Alias], business_number: str
+) -> tuple[Contact, int | None] | None:
+    """The contact of a caller who comes again by names that we know: nothing to add, so nothing to lock.
+
+    Returns:
+        The contact, and its thread with this number where there is one; None when a name is new: ``find_contact``
+        then.
+    """
     row = transaction.one(
         "threads.find_known",
         kinds=[alias.kind for alias in aliases],
         values=[alias.value for alias in aliases],
+        business_number=business_number,
     )
     if row is None or row["known"] < len(aliases):
         return None
-    return Contact(row["contact_id"], row["display_name"], row["language"])
+    return Contact(row["contact_id"], row["display_name"], row["language"]), row["thread_id"]
 
 
 def find_thread(transaction: Transaction, contact_id: int, business_number: str) -> int:

@@ -1,6 +1,6 @@
 """After a gap: what stands is told as if it had just happened."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import gevent
@@ -38,8 +38,8 @@ class Ear:
         self.up_since: datetime | None = None
         self._news = Flag()
 
-    def on_event(self, event: CallEvent) -> None:
-        self.facts.append(event)
+    def on_events(self, facts: Sequence[CallEvent]) -> None:
+        self.facts += facts
         self._news.set()
 
     def knows(self, uuid: str) -> bool:

@@ -36,7 +36,7 @@ def read(database: Database, contact_id: int, node: str = "fs1") -> Known:
 
 def save(database: Database, **fields: Any) -> None:
     call = replace(CALL, **fields)
-    Calls(database).apply(call.uuid, [commands.SaveCall(uuid=call.uuid, call=call)])
+    Calls(database).apply([commands.SaveCall(uuid=call.uuid, call=call)])
 
 
 @pytest.fixture

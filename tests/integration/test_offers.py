@@ -40,7 +40,7 @@ def ring(database: Database, uuid: str = "c-1", agent: str = "agent1", **fields:
     call = replace(CALL, **({"uuid": uuid, "agent": agent} | fields))
     fact = events.AgentOffered(uuid=uuid, at=NOW + timedelta(seconds=12), queue="q@x", agent=agent)
     Calls(database).apply(
-        uuid, [commands.SaveCall(uuid=uuid, call=call), commands.AppendEvent(uuid=uuid, event=fact)]
+        [commands.SaveCall(uuid=uuid, call=call), commands.AppendEvent(uuid=uuid, event=fact)]
     )
 
 

@@ -17,7 +17,9 @@ from fsctl.store.db import Database
 ORIGIN = Origin("fs1", {"whatsapp": "whatsapp"})
 
 
-def test_a_bad_line_is_known_while_people_talk(make_switch: Callable[..., Switch], database: Database) -> None:
+def test_a_bad_line_is_known_while_people_talk(
+    make_switch: Callable[..., Switch], database: Database
+) -> None:
     switch = make_switch(speed=10.0)
     calls = Calls(database)
     link = Link(Address("127.0.0.1", switch.port, switch.options.password), ORIGIN)

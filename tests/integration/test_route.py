@@ -166,7 +166,7 @@ def store(database: Database, **fields: Any) -> Call:
         disposition=Disposition.ABANDONED, fault=Fault.CALLER,
     )  # fmt: skip
     call = replace(call, **fields)
-    Calls(database).apply(call.uuid, [commands.SaveCall(uuid=call.uuid, call=call)])
+    Calls(database).apply([commands.SaveCall(uuid=call.uuid, call=call)])
     return call
 
 

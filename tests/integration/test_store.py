@@ -12,10 +12,11 @@ from fsctl.call.events import Alias
 from fsctl.call.state import Call, Disposition, Fault, Phase
 from fsctl.errors import DatabaseDown, DatabaseError
 from fsctl.store import migrate
-from fsctl.store.calls import Calls, kind_of
+from fsctl.store.calls import Calls
 from fsctl.store.db import Database, Wakeup, queries
 from fsctl.store.items import CallItem, MessageItem, read_thread
 from fsctl.store.recordings import NewUtterance, Recordings
+from fsctl.store.steps import kind_of
 from fsctl.store.threads import NewMessage, Threads
 from fsctl.store.utterances import MAX_ATTEMPTS, NewSegment, Utterances
 
@@ -34,14 +35,14 @@ CALL = Call(
 
 
 def save(calls: Calls, call: Call = CALL) -> None:
-    calls.apply(call.uuid, [commands.SaveCall(uuid=call.uuid, call=call)])
+    calls.apply([commands.SaveCall(uuid=call.uuid, call=call)])
 
 
 def ask(calls: Calls, *aliases: Alias) -> events.ContactFound:
     question = commands.FindContact(
         uuid="c-1", at=T0, node="fs1", aliases=aliases, display_name="Ann", to_number="15550100900"
     )
-    (answer,) = calls.apply("c-1", [question])
+    (answer,) = calls.apply([question])
     assert isinstance(answer, events.ContactFound)
     return answer
 
@@ -83,8 +84,8 @@ def test_the_same_fact_told_twice_stands_once(database: Database) -> None:
         commands.AppendEvent(uuid="c-1", event=events.AgentOffered(uuid="c-1", at=T0, queue="q", agent=agent))
         for agent in ("agent1", "agent2")
     ]
-    calls.apply("c-1", [fact, *ringing])
-    calls.apply("c-1", [fact, *ringing])
+    calls.apply([fact, *ringing])
+    calls.apply([fact, *ringing])
     with database.transaction("test") as transaction:
         told = transaction.rows("calls.story_since", event_cursor=0, segment_cursor=0)
     assert sorted(row["kind"] for row in told) == ["agent_offered", "agent_offered", "call_answered"]
@@ -94,16 +95,14 @@ def test_what_fails_in_the_middle_of_a_step_leaves_nothing(database: Database) -
     calls = Calls(database)
     broken = commands.OpenBridge(uuid="not-a-call", at=T0, agent="a", agent_uuid="u")
     with pytest.raises(DatabaseError, match="saving call c-1"):
-        calls.apply("c-1", [commands.SaveCall(uuid="c-1", call=CALL), broken])
+        calls.apply([commands.SaveCall(uuid="c-1", call=CALL), broken])
     assert calls.load("c-1") is None
 
 
 def answered(calls: Calls) -> None:
     """A step that is one statement: the call, and the fact that changed it."""
     fact = events.CallAnswered(uuid="c-1", at=T0)
-    calls.apply(
-        "c-1", [commands.SaveCall(uuid="c-1", call=CALL), commands.AppendEvent(uuid="c-1", event=fact)]
-    )
+    calls.apply([commands.SaveCall(uuid="c-1", call=CALL), commands.AppendEvent(uuid="c-1", event=fact)])
 
 
 def test_a_step_of_one_statement_is_whole_or_not_there(database: Database) -> None:
@@ -111,7 +110,7 @@ def test_a_step_of_one_statement_is_whole_or_not_there(database: Database) -> No
     wrong = replace(CALL, phase=Phase.ENDED)
     fact = commands.AppendEvent(uuid="c-1", event=events.CallAnswered(uuid="c-1", at=T0))
     with pytest.raises(DatabaseError, match="saving call c-1: Postgres refused"):
-        calls.apply("c-1", [commands.SaveCall(uuid="c-1", call=wrong), fact])
+        calls.apply([commands.SaveCall(uuid="c-1", call=wrong), fact])
     assert calls.load("c-1") is None
     answered(calls)
     answered(calls)
@@ -122,7 +121,7 @@ def test_a_step_of_one_statement_is_whole_or_not_there(database: Database) -> No
     # The connection came back as it was: what follows is a transaction again.
     broken = commands.OpenBridge(uuid="not-a-call", at=T0, agent="a", agent_uuid="u")
     with pytest.raises(DatabaseError):
-        calls.apply("c-2", [commands.SaveCall(uuid="c-2", call=replace(CALL, uuid="c-2")), broken])
+        calls.apply([commands.SaveCall(uuid="c-2", call=replace(CALL, uuid="c-2")), broken])
     assert calls.load("c-2") is None
 
 
@@ -180,9 +179,7 @@ def test_a_thread_holds_chat_call_and_turns_in_order(database: Database) -> None
 def with_utterances(database: Database, count: int) -> Utterances:
     """A call with a recording and so many utterances of 0.1 s, one a second."""
     save(Calls(database))
-    Calls(database).apply(
-        "c-1", [commands.OpenRecording(uuid="c-1", at=T0, node="fs1", path="/spool/c-1.wav")]
-    )
+    Calls(database).apply([commands.OpenRecording(uuid="c-1", at=T0, node="fs1", path="/spool/c-1.wav")])
     recordings = Recordings(database, "fs1")
     (live,) = recordings.live()
     cuts = [

@@ -1,8 +1,10 @@
 -- Contacts, their aliases, threads and messages.
 
 -- name: find_known
--- The contact of the first alias that is known, and how many of them are.
-select a.contact_id, c.display_name, c.language, count(*) over () as known
+-- The contact of the first alias that is known, how many of them are, and its thread with this number if it has one.
+select a.contact_id, c.display_name, c.language, count(*) over () as known, (
+           select t.id from thread t
+           where t.contact_id = c.id and t.business_number = %(business_number)s) as thread_id
 from unnest(%(kinds)s::text[], %(values)s::text[]) with ordinality as u(kind, value, place)
 join alias a on a.portfolio = '' and a.kind = u.kind and a.value = u.value
 join contact c on c.id = a.contact_id

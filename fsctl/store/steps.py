@@ -1,0 +1,146 @@
+"""What steps of the machine ask of Postgres, many of them in one statement.
+
+Knows the rows that a command becomes. Refuses to know who asked; questions (FindContact) are not answered here.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from fsctl.call import commands
+from fsctl.call.commands import StoreCommand
+from fsctl.call.events import Alias, CallEvent, Quality
+from fsctl.call.state import Call
+from fsctl.store import audit
+from fsctl.store.db import Row, Transaction
+
+_CAMEL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+@dataclass
+class Statement:
+    """Commands that one statement can carry out."""
+
+    calls: dict[str, Row] = field(default_factory=dict)
+    facts: list[Row] = field(default_factory=list)
+    bridged: list[Row] = field(default_factory=list)
+    parted: list[Row] = field(default_factory=list)
+    recorded: list[Row] = field(default_factory=list)
+    stopped: list[Row] = field(default_factory=list)
+    audits: list[audit.Entry] = field(default_factory=list)
+
+    def takes(self, command: StoreCommand) -> bool:
+        """Whether the command may go with those before it: one that closes must see what they opened."""
+        opened = {
+            commands.CloseBridge: self.bridged,
+            commands.CloseRecording: self.recorded,
+        }.get(type(command), ())
+        return all(row["call_uuid"] != command.uuid for row in opened)
+
+    def add(self, command: StoreCommand) -> None:
+        """Put a command among the others. Of a call saved twice the last counts."""
+        match command:
+            case commands.SaveCall(call=call):
+                self.calls[call.uuid] = call_to_row(call)
+            case commands.AppendEvent(event=event):
+                self.facts.append(fact_to_row(event))
+            case commands.OpenBridge(uuid=uuid, at=at, agent=agent, agent_uuid=agent_uuid):
+                self.bridged.append(
+                    {
+                        "call_uuid": uuid,
+                        "agent_uuid": agent_uuid,
+                        "agent": agent,
+                        "started_at": at.isoformat(),
+                    }
+                )
+            case commands.CloseBridge(uuid=uuid, at=at, agent_uuid=agent_uuid):
+                self.parted.append({"call_uuid": uuid, "agent_uuid": agent_uuid, "ended_at": at.isoformat()})
+            case commands.OpenRecording(uuid=uuid, at=at, node=node, path=path):
+                self.recorded.append(
+                    {"call_uuid": uuid, "node": node, "path": path, "started_at": at.isoformat()}
+                )
+            case commands.CloseRecording(uuid=uuid, at=at, path=path, size_bytes=size):
+                self.stopped.append(
+                    {"call_uuid": uuid, "path": path, "stopped_at": at.isoformat(), "told_bytes": size}
+                )
+            case commands.Audit(uuid=uuid, node=node, action=action, detail=detail):
+                entry = audit.Entry(
+                    who="controller", node=node, action=action, subject=uuid, detail=dict(detail)
+                )
+                self.audits.append(entry)
+
+    def run(self, transaction: Transaction) -> None:
+        """Carry them out."""
+        transaction.run(
+            "calls.apply",
+            calls=Jsonb(list(self.calls.values())),
+            facts=Jsonb(self.facts),
+            bridged=Jsonb(self.bridged),
+            parted=Jsonb(self.parted),
+            recorded=Jsonb(self.recorded),
+            stopped=Jsonb(self.stopped),
+        )
+        for entry in self.audits:
+            audit.append(transaction, entry)
+
+
+def statements(batch: Sequence[StoreCommand]) -> Iterator[Statement]:
+    """The commands in as few statements as their order allows."""
+    statement = Statement()
+    for command in batch:
+        if not statement.takes(command):
+            yield statement
+            statement = Statement()
+        statement.add(command)
+    if batch:
+        yield statement
+
+
+def call_to_row(call: Call) -> Row:
+    """Call -> a row of ``call`` as JSON has it."""
+    row: Row = {field.name: _plain(getattr(call, field.name)) for field in dataclasses.fields(call)}
+    row["phase"] = call.phase.value
+    row["disposition"] = call.disposition.value if call.disposition else None
+    row["fault"] = call.fault.value if call.fault else None
+    row["request_params"] = dict(call.request_params)
+    return row
+
+
+def fact_to_row(event: CallEvent) -> Row:
+    """A fact -> a row of ``call_event`` as JSON has it."""
+    data = {
+        field.name: _plain(getattr(event, field.name))
+        for field in dataclasses.fields(event)
+        if field.name not in ("uuid", "at")
+        and field.metadata.get("story", True)
+        and getattr(event, field.name) is not None
+    }
+    return {
+        "call_uuid": event.uuid,
+        "at": event.at.isoformat(),
+        "kind": kind_of(type(event)),
+        "key": event.key,
+        "data": data,
+    }
+
+
+def kind_of(event: type[CallEvent]) -> str:
+    """``CallOffered`` -> ``call_offered``: the kind as the story has it."""
+    return _CAMEL.sub("_", event.__name__).lower()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Alias):
+        return [value.kind, value.value]
+    if isinstance(value, Quality):
+        return dataclasses.asdict(value)
+    return value
