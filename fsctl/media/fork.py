@@ -100,6 +100,8 @@ class Fork:
             return
         end = frames if window.end is None else min(frames, window.end)
         stop = min(end, reading.position + READ_SAMPLES)
+        if stop < reading.segmenter.due and stop == frames and not final:
+            return  # nothing can end yet: fewer and longer reads cost less
         if stop > reading.position:
             samples = self.wav.read(CHANNEL[window.leg], reading.position, stop)
             reading.position += len(samples)
@@ -122,5 +124,6 @@ class Fork:
             window.start,
             vad_mode=self._settings.vad_mode,
             hangover_ms=self._settings.hangover_ms,
+            min_ms=self._settings.min_utterance_ms,
             max_ms=self._settings.max_utterance_ms,
         )

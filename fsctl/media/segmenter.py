@@ -1,32 +1,24 @@
-"""Where speech begins and ends on one leg: webrtcvad on frames of 20 ms, with patience on both sides.
+"""Where speech begins and ends on one leg: webrtcvad asked about frames over the noise, and what it says joined.
 
 The result depends on the samples alone, never on how they were split into reads, so a reader that starts
-again cuts the same utterances.
+again cuts the same stretches.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import webrtcvad
 
+from fsctl.media.cutter import Cutter, Frame, Span
+from fsctl.media.floor import Floor
 from fsctl.media.wav import Samples
 
-FRAME_MS = 20
-ONSET_FRAMES = 10
-"""Speech begins when ONSET_VOICED of so many frames are voiced; it then began with the first of them."""
-ONSET_VOICED = 6
-PAD_FRAMES = 10
-"""Kept before the onset and after the last voiced frame: soft consonants are not voiced for the VAD."""
-LEAST_VOICED = 8
-"""An utterance with fewer voiced frames was a click or a breath."""
-FLOOR_RMS = 40.0
-"""About -58 dBFS: below it is the noise of codecs, which webrtcvad may take for speech."""
-CUT_SEARCH = 0.4
-"""Speech that is too long is cut at the quietest moment of this last share of it."""
-CUT_SMOOTH = 5
-"""Frames over which quiet is measured, so that the cut falls into a pause and not into a stop consonant."""
+FRAME_MS = 30
+"""webrtcvad's longest: the fewest calls."""
+NATIVE_RATES = (8000, 16000, 32000, 48000)
+"""What webrtcvad takes; it works at 8 kHz inside."""
 
 
 @dataclass(frozen=True)
@@ -37,109 +29,81 @@ class Stretch:
     end: int
 
 
-@dataclass(frozen=True)
-class _Frame:
-    voiced: bool
-    rms: float
-
-
 class Segmenter:
     """Feed one leg's samples from a point on; take stretches of speech."""
 
-    def __init__(self, rate: int, origin: int, *, vad_mode: int, hangover_ms: int, max_ms: int) -> None:
+    def __init__(
+        self, rate: int, origin: int, *, vad_mode: int, hangover_ms: int, min_ms: int, max_ms: int
+    ) -> None:
         """
         Args:
-            rate: 8000, 16000, 32000 or 48000 Hz.
+            rate: samples a second; one that webrtcvad does not take is brought to 8 kHz for its ears only.
             origin: the recording's sample at which feeding starts.
             vad_mode: webrtcvad's aggressiveness, 0 to 3.
             hangover_ms: silence that ends an utterance.
+            min_ms: voiced sound that an utterance has at least.
             max_ms: longest utterance.
         """
         self._vad = webrtcvad.Vad(vad_mode)
         self._rate = rate
         self._frame = rate * FRAME_MS // 1000
-        self._hangover = max(1, hangover_ms // FRAME_MS)
-        self._longest = max_ms // FRAME_MS
         self._origin = origin
         self._rest: Samples = np.zeros(0, dtype=np.int16)
         self._count = 0
         """Frames seen."""
-        self._floor = 0
-        """No utterance begins before this frame: the end of the one before."""
-        self._onset: deque[_Frame] = deque(maxlen=ONSET_FRAMES)
-        self._begin: int | None = None
-        """Frame where the open utterance begins; None in silence."""
-        self._frames: list[_Frame] = []
-        """Of the open utterance, from its begin."""
-        self._last_voiced = 0
+        self._floor = Floor(FRAME_MS)
+        self._cutter = Cutter(FRAME_MS, hangover_ms=hangover_ms, min_ms=min_ms, max_ms=max_ms)
 
     @property
     def position(self) -> int:
         """The sample up to which everything has been looked at."""
         return self._origin + self._count * self._frame
 
+    @property
+    def due(self) -> int:
+        """The sample before which no stretch can end: until there is so much, feeding may wait."""
+        return self._origin + self._cutter.due * self._frame
+
     def feed(self, samples: Samples) -> Iterator[Stretch]:
         """Look at samples that follow those fed before; yields what ended within them."""
         samples = np.concatenate((self._rest, samples)) if len(self._rest) else samples
         whole = len(samples) // self._frame
-        blocks = samples[: whole * self._frame].reshape(whole, self._frame)
-        self._rest = samples[whole * self._frame :]
-        levels = np.sqrt(np.mean(np.square(blocks.astype(np.float32)), axis=1)) if whole else ()
-        for block, rms in zip(blocks, levels):
-            voiced = rms > FLOOR_RMS and self._vad.is_speech(block.tobytes(), self._rate)
-            yield from self._take(_Frame(bool(voiced), float(rms)))
+        self._rest = samples[whole * self._frame :].copy()
+        if not whole:
+            return
+        self._count += whole
+        frames = samples[: whole * self._frame].reshape(whole, self._frame)
+        heard = self._floor.hear(frames)
+        candidates = np.flatnonzero(heard.passes)
+        if not len(candidates) and self._cutter.skip(whole):
+            return
+        voiced = self._voiced(frames, candidates)
+        clear = [a and b for a, b in zip(voiced, heard.clear.tolist(), strict=True)]
+        for frame in map(Frame, voiced, clear, heard.levels.tolist(), heard.ranges.tolist()):
+            for span in self._cutter.take(frame):
+                yield self._stretch(span)
 
     def finish(self) -> Iterator[Stretch]:
         """There is no more: yields the utterance that was still open."""
-        if self._begin is not None:
-            yield from self._close(min(self._count, self._last_voiced + 1 + PAD_FRAMES))
+        for span in self._cutter.finish():
+            yield self._stretch(span)
 
-    def _take(self, frame: _Frame) -> Iterator[Stretch]:
-        self._count += 1
-        if self._begin is None:
-            self._listen(frame)
-            return
-        self._frames.append(frame)
-        if frame.voiced:
-            self._last_voiced = self._count - 1
-        if self._count - 1 - self._last_voiced >= self._hangover:
-            yield from self._close(self._last_voiced + 1 + PAD_FRAMES)
-        elif len(self._frames) >= self._longest:
-            yield from self._cut()
+    def _voiced(self, frames: Samples, candidates: npt.NDArray[np.intp]) -> list[bool]:
+        """What webrtcvad says of the candidates; the other frames are not speech."""
+        voiced = [False] * len(frames)
+        heard, rate = (frames, self._rate) if self._rate in NATIVE_RATES else (_narrow(frames), 8000)
+        for index in candidates.tolist():
+            voiced[index] = self._vad.is_speech(heard[index].tobytes(), rate)
+        return voiced
 
-    def _listen(self, frame: _Frame) -> None:
-        self._onset.append(frame)
-        recent = list(self._onset)
-        if sum(past.voiced for past in recent) < ONSET_VOICED:
-            return
-        heard = self._count - len(recent)
-        first = heard + next(i for i, past in enumerate(recent) if past.voiced)
-        self._begin = max(self._floor, first - PAD_FRAMES)
-        self._last_voiced = self._count - 1
-        # Frames of the padding are past and were quiet; what was heard since begins this utterance.
-        padding = max(0, heard - self._begin)
-        self._frames = [_Frame(False, 0.0)] * padding + recent[max(0, self._begin - heard) :]
+    def _stretch(self, span: Span) -> Stretch:
+        return Stretch(self._origin + span.begin * self._frame, self._origin + span.end * self._frame)
 
-    def _close(self, end: int) -> Iterator[Stretch]:
-        assert self._begin is not None
-        if sum(frame.voiced for frame in self._frames) >= LEAST_VOICED:
-            yield self._stretch(self._begin, end)
-        self._floor = end
-        self._begin = None
-        self._frames = []
-        self._onset.clear()
 
-    def _cut(self) -> Iterator[Stretch]:
-        """End here and go on at once: at the quietest moment of the last part, and the rest stays open."""
-        assert self._begin is not None
-        first = int(len(self._frames) * (1 - CUT_SEARCH))
-        levels = np.array([frame.rms for frame in self._frames[first:]])
-        smooth = np.convolve(levels, np.ones(CUT_SMOOTH) / CUT_SMOOTH, mode="valid")
-        at = first + int(np.argmin(smooth)) + CUT_SMOOTH // 2
-        yield self._stretch(self._begin, self._begin + at)
-        self._begin += at
-        self._floor = self._begin
-        self._frames = self._frames[at:]
-
-    def _stretch(self, begin: int, end: int) -> Stretch:
-        return Stretch(self._origin + begin * self._frame, self._origin + end * self._frame)
+def _narrow(frames: Samples) -> Samples:
+    """Each frame at 8 kHz, on straight lines between its samples: enough to tell a voice, not to listen to."""
+    count = frames.shape[1]
+    at = np.arange(8 * FRAME_MS) * (count - 1) / (8 * FRAME_MS - 1)
+    low = np.minimum(at.astype(np.intp), count - 2)
+    share = at - low
+    return np.asarray(np.rint(frames[:, low] * (1 - share) + frames[:, low + 1] * share), dtype=np.int16)

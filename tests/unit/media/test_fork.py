@@ -9,7 +9,7 @@ from fsctl.config import Media
 from fsctl.media.fork import Fork, Utterance
 from fsctl.media.wav import GrowingWav
 from fsctl.sim import load_samples
-from tests.unit.media.test_wav import header
+from tests.unit.media.test_wav import GROWTH, grow, header, sizes
 
 RATE = 16000
 BRIDGE_S = 4
@@ -94,6 +94,26 @@ def test_a_growing_file_gives_the_same_utterances_as_the_whole_one(recording: Pa
     assert sorted(found, key=lambda u: (u.leg, u.start)) == sorted(
         cuts(recording, BRIDGED), key=lambda u: (u.leg, u.start)
     )
+
+
+@pytest.mark.parametrize("trace", GROWTH, ids=lambda path: path.stem)
+def test_a_file_that_grows_as_a_real_one_did_gives_the_same_utterances(
+    trace: Path, recording: Path, tmp_path: Path
+) -> None:
+    spoken = recording.read_bytes()[44 + BRIDGE_S * RATE * 4 :]
+    whole = (header() + spoken)[: sizes(trace)[-1]]
+    (tmp_path / "whole.wav").write_bytes(whole)
+    path = tmp_path / "grows.wav"
+    fork, found = None, []
+    for _ in grow(path, whole, trace):
+        fork = fork or Fork(GrowingWav(path), Media())
+        found += fork.advance(fork.windows([(0, None)]), final=False)
+    assert fork is not None
+    found += fork.advance(fork.windows([(0, None)]), final=True)
+    fork.close()
+    expected = cuts(tmp_path / "whole.wav", [(0, None)])
+    assert expected
+    assert sorted(found, key=lambda u: (u.leg, u.start)) == sorted(expected, key=lambda u: (u.leg, u.start))
 
 
 def test_a_mono_recording_is_the_caller(tmp_path: Path) -> None:

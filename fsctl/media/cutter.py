@@ -1,0 +1,208 @@
+"""Frames voted as speech become stretches of speech: where one begins, where it ends, where a long one is cut.
+
+Pure: frames in, stretches out, counted in frames from where the leg is read. Knows no samples and no bytes.
+Called by: ``segmenter``.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+ONSET_MS, ONSET_CLEAR_MS = 210, 60
+"""Speech begins when of this much this much is clear; it then began with the first voiced frame of it."""
+LEAD_MS, LEAD_NOISY_MS = 90, 270
+"""Kept before the first voiced frame, in quiet and in noise: a soft beginning is not voiced for the VAD."""
+TAIL_MS, TAIL_NOISY_MS = 90, 360
+"""Kept after the last voiced frame: words fade longer than they rise."""
+SUSTAIN, SUSTAIN_MASK = 2, 0b1111
+"""Speech goes on with a frame that is one of so many voiced among the last four: a click alone is not."""
+PATIENCE_NOISY_MS = 300
+"""In noise an utterance waits so much longer for its next word: weak words are not heard."""
+QUIET_RANGE, NOISY_RANGE = 4500, 2000
+"""Hundredths of a decibel between noise and speech at which the first, and the second, of each pair holds."""
+PAUSE_MS = 120
+"""No sound within a word holds its breath so long: a pause between words."""
+LATE_SHARE = 0.5
+"""A stretch that is too long is cut in its last half, if there is a pause in it."""
+SMOOTH_MS = 150
+"""With no pause at all the cut falls into the quietest so long, rather than into a stop consonant."""
+
+
+class Frame(NamedTuple):
+    """What was decided of one frame; levels in hundredths of a decibel."""
+
+    voiced: bool
+    clear: bool
+    """Voiced, and loud enough to begin an utterance."""
+    level: int
+    range: int
+    """From the noise up to the speech."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of speech: its first frame, and the one after its last."""
+
+    begin: int
+    end: int
+
+
+class Cutter:
+    """Feed the frames of one leg; take spans that are over. They never overlap."""
+
+    def __init__(self, frame_ms: int, *, hangover_ms: int, min_ms: int, max_ms: int) -> None:
+        """
+        Args:
+            frame_ms: length of a frame.
+            hangover_ms: silence that ends a stretch.
+            min_ms: voiced sound that a stretch has at least; with less it was a click or a breath.
+            max_ms: longest stretch.
+        """
+        self._frame_ms = frame_ms
+        self._hangover = max(1, hangover_ms // frame_ms)
+        self._least = max(1, min_ms // frame_ms)
+        self._longest = max(2, max_ms // frame_ms)
+        self._count = 0
+        """Frames seen."""
+        self._free = 0
+        """No span begins before this frame: the end of the one before."""
+        self._recent: deque[Frame] = deque(maxlen=ONSET_MS // frame_ms)
+        """In silence: what may turn out to be a beginning."""
+        self._begin: int | None = None
+        """Of the open span; None in silence."""
+        self._frames: list[Frame] = []
+        """Of the open span, from its first voiced frame on."""
+        self._last_voiced = 0
+        self._votes = 0
+        """Whether the last frames of the open span were voiced, one a bit."""
+        self._is_rest = False
+        """The open span is what a cut left: however short, it is part of the speech."""
+
+    @property
+    def due(self) -> int:
+        """No span can be over before so many frames have been seen."""
+        if self._begin is None:
+            return self._count + min(self._hangover, self._longest)
+        return min(self._last_voiced + 1 + self._hangover, self._begin + self._longest)
+
+    def take(self, frame: Frame) -> Iterator[Span]:
+        """Look at the next frame; yields the span that is over with it, if one is."""
+        self._count += 1
+        if self._begin is None:
+            self._listen(frame)
+            return
+        self._frames.append(frame)
+        self._votes = (self._votes << 1 | frame.voiced) & SUSTAIN_MASK
+        silent = self._count - 1 - self._last_voiced
+        if frame.voiced and self._votes.bit_count() >= SUSTAIN:
+            self._last_voiced = self._count - 1
+        elif silent >= self._hangover and silent >= self._patience():
+            yield from self._close()
+            return
+        if self._count - self._begin >= self._longest:
+            yield from self._cut()
+
+    def skip(self, count: int) -> bool:
+        """Pass over so many unvoiced frames at once; False, and nothing is passed, unless all was silent lately."""
+        if self._begin is not None or self._recent:
+            return False
+        self._count += count
+        return True
+
+    def finish(self) -> Iterator[Span]:
+        """There is no more: yields the span that was still open."""
+        if self._begin is not None:
+            yield from self._close()
+
+    def _listen(self, frame: Frame) -> None:
+        if not frame.voiced and not any(past.voiced for past in self._recent):
+            self._recent.clear()
+            return
+        self._recent.append(frame)
+        if sum(past.clear for past in self._recent) * self._frame_ms < ONSET_CLEAR_MS:
+            return
+        frames = list(self._recent)
+        while not frames[0].voiced:
+            del frames[0]
+        first = self._count - len(frames)
+        self._begin = max(self._free, first - self._padding(frames[0], LEAD_MS, LEAD_NOISY_MS))
+        self._frames = frames
+        self._votes = SUSTAIN_MASK
+        self._last_voiced = self._count - 1
+
+    def _patience(self) -> int:
+        """Frames of silence that end the open span."""
+        last = self._frames[self._last_voiced - self._count]
+        return self._hangover + self._padding(last, 0, PATIENCE_NOISY_MS)
+
+    def _close(self) -> Iterator[Span]:
+        """End after the last voiced frame and be silent again."""
+        assert self._begin is not None
+        last = self._frames[self._last_voiced - self._count]
+        end = min(self._count, self._last_voiced + 1 + self._padding(last, TAIL_MS, TAIL_NOISY_MS))
+        if self._is_rest or sum(frame.voiced for frame in self._frames) >= self._least:
+            yield Span(self._begin, end)
+            self._free = end
+        self._begin = None
+        self._is_rest = False
+        self._frames = []
+        self._recent.clear()
+
+    def _cut(self) -> Iterator[Span]:
+        """End in the best pause, and go on after it; with no pause at all, at the quietest moment."""
+        assert self._begin is not None
+        pauses = self._pauses()
+        half = self._begin + int(self._longest * (1 - LATE_SHARE))
+        best = max([p for p in pauses if p.begin >= half] or pauses, key=self._merit, default=None)
+        if best is None:
+            end = begin = self._quietest(half)
+        elif best.end == self._count:
+            yield from self._close()
+            return
+        else:
+            end, begin = self._edges(best)
+        yield Span(self._begin, end)
+        self._frames = self._frames[max(begin, best.end if best else 0) - self._count :]
+        self._begin = self._free = begin
+        self._is_rest = True
+
+    def _pauses(self) -> list[Span]:
+        """The pauses of the open span, the one that still lasts among them."""
+        at, found = self._count - len(self._frames), []
+        for voiced, run in groupby(frame.voiced for frame in self._frames):
+            length = len(list(run))
+            if not voiced and length * self._frame_ms >= PAUSE_MS:
+                found.append(Span(at, at + length))
+            at += length
+        return found
+
+    def _merit(self, pause: Span) -> tuple[int, float]:
+        """The longest pause is the best, of two as long the quieter."""
+        return pause.end - pause.begin, -self._loudness(pause.begin, pause.end)
+
+    def _quietest(self, after: int) -> int:
+        """The middle of the quietest moment between a frame and the last voiced one."""
+        width = SMOOTH_MS // self._frame_ms
+        starts = range(after, max(after, self._last_voiced - width) + 1)
+        return min(starts, key=lambda start: self._loudness(start, start + width)) + width // 2
+
+    def _loudness(self, begin: int, end: int) -> float:
+        base = self._count - len(self._frames)
+        levels = [frame.level for frame in self._frames[max(0, begin - base) : end - base]]
+        return sum(levels) / len(levels)
+
+    def _edges(self, pause: Span) -> tuple[int, int]:
+        """Where speech ends before a pause and begins after it, with the padding for which there is room."""
+        base = self._count - len(self._frames)
+        before, after = self._frames[pause.begin - base - 1], self._frames[pause.end - base]
+        end = pause.begin + self._padding(before, TAIL_MS, TAIL_NOISY_MS)
+        begin = pause.end - self._padding(after, LEAD_MS, LEAD_NOISY_MS)
+        return (end, begin) if end <= begin else ((pause.begin + pause.end) // 2,) * 2
+
+    def _padding(self, frame: Frame, quiet_ms: int, noisy_ms: int) -> int:
+        """Frames to keep beside this one: the nearer the noise comes to the speech, the more of it is hidden."""
+        noisy = min(max(QUIET_RANGE - frame.range, 0), QUIET_RANGE - NOISY_RANGE)
+        padding = quiet_ms + (noisy_ms - quiet_ms) * noisy // (QUIET_RANGE - NOISY_RANGE)
+        return min(padding // self._frame_ms, self._hangover)

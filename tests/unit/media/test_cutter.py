@@ -1,0 +1,141 @@
+"""Frames become spans: where one begins, where a long one is cut."""
+
+import itertools
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fsctl.media.cutter import ONSET_CLEAR_MS, PAUSE_MS, SUSTAIN, Cutter, Frame, Span
+
+MS = 30
+LEAST = 5
+LONGEST = 100
+SPEECH, SOFT, PAUSE = (
+    Frame(True, True, 6000, 5000),
+    Frame(True, False, 4000, 5000),
+    Frame(False, False, 1500, 5000),
+)
+CLOSURE = Frame(False, False, 1400, 5000)
+NOISY_SPEECH, NOISY_PAUSE = Frame(True, True, 6000, 1500), Frame(False, False, 4500, 1500)
+LETTERS = {"s": SPEECH, "w": SOFT, ".": PAUSE, "n": NOISY_SPEECH, ",": NOISY_PAUSE, "c": CLOSURE}
+
+
+def frames(story: str) -> list[Frame]:
+    """``"3s 10."``: three frames of speech, ten of silence."""
+    return [LETTERS[word[-1]] for word in story.split() for _ in range(int(word[:-1]))]
+
+
+def cut(told: list[Frame]) -> list[Span]:
+    cutter = Cutter(MS, hangover_ms=500, min_ms=LEAST * MS, max_ms=LONGEST * MS)
+    return [*itertools.chain.from_iterable(map(cutter.take, told)), *cutter.finish()]
+
+
+def test_a_word_has_padding_on_both_sides_and_no_hangover() -> None:
+    assert cut(frames("50. 20s 50.")) == [Span(47, 73)]
+
+
+def test_in_noise_the_padding_is_wider() -> None:
+    (span,) = cut(frames("50, 20n 50,"))
+    assert (span.begin, span.end) == (41, 82)
+
+
+def test_a_short_pause_is_within_and_a_long_one_between() -> None:
+    assert len(cut(frames("20s 12. 20s 40."))) == 1
+    assert len(cut(frames("20s 20. 20s 40."))) == 2
+
+
+def test_soft_sounds_go_on_but_do_not_begin() -> None:
+    assert cut(frames("40w 40.")) == []
+    assert cut(frames("10. 10s 10w 40.")) == [Span(7, 33)]
+
+
+def test_a_click_is_no_speech() -> None:
+    assert cut(frames("20. 4s 40. 1s 1. 1s 1. 1s 50.")) == []
+
+
+def test_long_speech_is_cut_in_its_longest_late_pause() -> None:
+    spans = cut(frames("60s 5. 15s 9. 40s 30."))
+    assert spans == [Span(0, 83), Span(86, 132)]
+
+
+def test_a_pause_early_on_is_better_than_a_cut_in_a_word() -> None:
+    spans = cut(frames("20s 6. 90s 40."))
+    assert spans == [Span(0, 23), Span(23, 119)]
+
+
+def test_of_two_pauses_the_quieter_is_taken() -> None:
+    louder = [Frame(False, False, 3000, 5000)] * 6
+    assert cut([*frames("55s 6. 15s"), *louder, *frames("60s 30.")])[0].end == 58
+
+
+def test_with_no_pause_the_quietest_moment_is_taken() -> None:
+    dip = [Frame(True, True, 3000, 5000)] * 5
+    assert cut([*frames("70s"), *dip, *frames("60s 30.")])[0].end == 72
+    # Two frames of a stop consonant are quieter, but no moment.
+    assert cut([*frames("60s 2c 8s"), *dip, *frames("60s 30.")])[0].end == 72
+
+
+def test_what_a_cut_leaves_is_kept_however_short() -> None:
+    spans = cut(frames("97s 4. 2s 40."))
+    assert spans[-1].end >= 103
+    assert sum(s.end - s.begin for s in spans) >= 99
+
+
+ANY = st.lists(
+    st.tuples(st.sampled_from([SPEECH, SOFT, PAUSE, NOISY_SPEECH, NOISY_PAUSE, CLOSURE]), st.integers(1, 60)),
+    max_size=30,
+).map(lambda runs: [frame for frame, count in runs for _ in range(count)])
+
+
+@settings(max_examples=300, deadline=None)
+@given(ANY)
+def test_spans_never_overlap_are_never_too_long_and_stay_within(told: list[Frame]) -> None:
+    found = cut(told)
+    assert all(0 <= s.begin < s.end <= len(told) for s in found)
+    assert all(s.end - s.begin <= LONGEST for s in found)
+    assert all(a.end <= b.begin for a, b in itertools.pairwise(found))
+
+
+@settings(max_examples=300, deadline=None)
+@given(ANY)
+def test_clear_speech_is_covered_to_its_last_frame(told: list[Frame]) -> None:
+    covered = [False] * len(told)
+    for span in cut(told):
+        covered[span.begin : span.end] = [True] * (span.end - span.begin)
+    at = 0
+    for voiced, run in itertools.groupby(told, key=lambda frame: frame.voiced):
+        heard = list(run)
+        clear = "".join("s" if frame.clear else "w" for frame in heard)
+        first = clear.find("s" * max(LEAST, SUSTAIN, ONSET_CLEAR_MS // MS))
+        if voiced and first >= 0:
+            assert all(covered[at + first : at + len(heard)])
+        at += len(heard)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ANY)
+def test_a_cut_never_falls_into_a_word_while_there_is_a_pause(told: list[Frame]) -> None:
+    for before, after in itertools.pairwise(cut(told)):
+        if before.end != after.begin or not all(
+            told[i].voiced for i in range(before.end - 1, after.begin + 1)
+        ):
+            continue
+        runs = [
+            (v, len(list(run)))
+            for v, run in itertools.groupby(told[before.begin : before.end], key=lambda f: f.voiced)
+        ]
+        assert not any(length * MS >= PAUSE_MS for voiced, length in runs[1:-1] if not voiced)
+
+
+@settings(max_examples=100, deadline=None)
+@given(ANY, st.lists(st.integers(1, 40)))
+def test_skipping_silence_changes_nothing(told: list[Frame], sizes: list[int]) -> None:
+    cutter = Cutter(MS, hangover_ms=500, min_ms=LEAST * MS, max_ms=LONGEST * MS)
+    found, at = [], 0
+    for size in [*sizes, len(told)]:
+        piece = told[at : at + size]
+        at += size
+        if any(frame.voiced for frame in piece) or not cutter.skip(len(piece)):
+            for frame in piece:
+                found += cutter.take(frame)
+    assert [*found, *cutter.finish()] == cut(told)
