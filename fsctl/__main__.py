@@ -1,13 +1,13 @@
 """The entry point. Lets gevent patch the process before anything else is imported.
 
 psycopg chooses once, at its import, how it waits; threading and subprocess hand out locks of the kind that
-they find. The transcriber is left alone: its model has threads of its own.
+they find. The transcriber and the recorder are left alone: models and object stores have threads of their own.
 """
 
 import os
 import sys
 
-PLAIN = {"transcribe"}
+PLAIN = {"transcribe", "archive"}
 """Subcommands that run without gevent."""
 
 

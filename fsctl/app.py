@@ -1,17 +1,24 @@
 """The composition root: the only place that builds concrete objects and joins them into processes."""
 
 import argparse
+import fcntl
 import logging
 import os
+import pwd
 import secrets
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fsctl.backoff import Backoff
+from fsctl.call.state import Call, Phase
 from fsctl.config import Config, Node, share_dir
 from fsctl.errors import ConfigError, DatabaseDown, DatabaseError
 from fsctl.store import migrate
@@ -19,10 +26,18 @@ from fsctl.store.db import Database, Wakeup
 from fsctl.store.embedded import Embedded
 
 if TYPE_CHECKING:
+    from fsctl.console.route import Explanation
+    from fsctl.esl.connection import Connection
     from fsctl.esl.link import Link
+    from fsctl.quality import Sampler
+    from fsctl.reconciler import Reconciler
+    from fsctl.roster import Roster
     from fsctl.serving import Serving
 
 log = logging.getLogger(__name__)
+
+MAX_DAYS = 3650
+"""A payload that we sign expires some day."""
 
 
 def embedded(config: Config) -> Embedded:
@@ -99,8 +114,76 @@ def _serving(config: Config, node: Node, opened: Database) -> "Serving":
     from fsctl.store.links import Links, NodeLock
 
     return Serving(
-        node.name, NodeLock(opened.dsn, node.name), Links(opened), lambda: _link(config, node, opened)
+        node.name,
+        NodeLock(opened.dsn, node.name),
+        Links(opened),
+        lambda: _link(config, node, opened),
+        lambda link: (reconciler(config, node, opened, link), _sampler(node, opened, link)),
     )
+
+
+def reconciler(
+    config: Config, node: Node, opened: Database, switch: "Link | Connection", who: str | None = None
+) -> "Reconciler":
+    """Keeps the node's mod_callcenter honest. Args: who: a person for the audit, where it is one."""
+    from fsctl.esl.decode import Origin
+    from fsctl.reconciler import WHO, Reconciler
+    from fsctl.store.agents import Agents
+    from fsctl.store.audit import Audit
+
+    origin = Origin(node.name, node.contexts)
+    return Reconciler(switch.request, origin, Agents(opened), Audit(opened), wrap_ups(config), who or WHO)
+
+
+def _sampler(node: Node, opened: Database, link: "Link") -> "Sampler":
+    from fsctl.quality import Sampler
+    from fsctl.store.calls import Calls
+
+    return Sampler(node.name, Calls(opened), link.request, link.tell)
+
+
+def roster(config: Config, node: Node, opened: Database, connection: "Connection") -> "Roster":
+    """The node's agents under the hands of whoever runs this process."""
+    from fsctl.esl.decode import Origin
+    from fsctl.roster import Roster
+    from fsctl.store.agents import Agents
+    from fsctl.store.audit import Audit
+
+    origin = Origin(node.name, node.contexts)
+    return Roster(connection.request, origin, Agents(opened), Audit(opened), wrap_ups(config), account())
+
+
+def wrap_ups(config: Config) -> dict[str, int]:
+    """Seconds of wrap-up by queue, where the config says one."""
+    return {name: queue.wrap_up_s for name, queue in config.queues.items() if queue.wrap_up_s is not None}
+
+
+def account() -> str:
+    """The Unix user that runs this process; not what its environment says of it."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def node_named(config: Config, name: str | None) -> Node:
+    """The node that was asked for, else the first. Raises ConfigError when there is none."""
+    if name is None and not config.nodes:
+        raise ConfigError(f"{config.source}: no [[node]]: which FreeSWITCH is meant?")
+    return config.node(name) if name else config.nodes[0]
+
+
+@contextmanager
+def commands(node: Node) -> Iterator["Connection"]:
+    """A connection to the node for commands, for as long as the block lasts. Raises LinkError."""
+    from fsctl.esl.connection import Connection
+
+    connection = Connection(node.host, node.port, node.password, lambda _event: None)
+    connection.connect()
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 def _link(config: Config, node: Node, opened: Database) -> "Link":
@@ -127,9 +210,71 @@ def media(config: Config, name: str | None) -> int:
     require_readable(node.spool)
     await_database(config)
     with database(config, "media") as opened:
-        reader = gevent.spawn(Spool(node, config.media, Recordings(opened, node.name)).run)
-        _on_signal(lambda: reader.kill(block=False))
-        reader.get()
+        recordings = Recordings(opened, node.name)
+        runs = [Spool(node, config.media, recordings).run, lambda: _attend_recorder(config, node)]
+        if config.websocket.listen:
+            from fsctl.media.websocket import Forks
+            from fsctl.store.alarms import Alarms
+
+            runs.append(Forks(node, config.websocket, recordings, Alarms(opened, node.name)).run)
+        greenlets = [gevent.spawn(run) for run in runs]
+        _on_signal(lambda: gevent.killall(greenlets, block=False))
+        for ended in gevent.iwait(greenlets):
+            ended.get()
+            break
+        gevent.killall(greenlets)
+    return 0
+
+
+def _attend_recorder(config: Config, node: Node) -> None:
+    """The recorder of this node: a child that goes when we go, and is started again when it dies."""
+    import gevent
+
+    from fsctl.run import die_with_parent
+
+    settings = ["--config", config.source] if config.source.endswith(".toml") else []
+    backoff = Backoff(first_s=0.5, most_s=30.0)
+    while True:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "fsctl", *settings, "archive", "--node", node.name],
+            stdin=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
+        )
+        try:
+            code = child.wait()
+        finally:
+            child.terminate()
+            child.wait()
+        log.error("the recorder ended (%s); starting it again", code)
+        gevent.sleep(backoff.next_s())
+
+
+def archive(config: Config, name: str | None) -> int:
+    """The recorder of one node: plain Python, no gevent."""
+    from fsctl.media.archive import Folder, open_archive
+    from fsctl.media.disk import Disk
+    from fsctl.media.recorder import Recorder
+    from fsctl.store.alarms import Alarms
+    from fsctl.store.recordings import Recordings
+
+    if name is None and not config.nodes:
+        raise ConfigError(f"{config.source}: no [[node]]: whose recordings shall be archived?")
+    node = config.node(name) if name else config.nodes[0]
+    require_readable(node.spool)
+    place = open_archive(config.archive_url, config.data_dir / "staging")
+    disk = Disk(node.spool, place.root if isinstance(place, Folder) else None)
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    await_database(config)
+    with (
+        (config.data_dir / f"archive-{node.name}.lock").open("w") as lock,
+        database(config, "archive") as opened,
+    ):
+        # One that lost its media reader a moment ago may still be at work; two would be in each other's way.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        recordings, alarms = Recordings(opened, node.name), Alarms(opened, node.name)
+        recorder = Recorder(node, config.archive, recordings, alarms, place, disk)
+        _on_signal(recorder.stop)
+        recorder.run(time.sleep)
     return 0
 
 
@@ -189,6 +334,7 @@ def simulate(options: argparse.Namespace) -> int:
             port=int(port),
             password=password,
             speed=options.speed,
+            start_epoch_s=time.time() - options.behind if options.behind else None,
             seed=seed,
         )
     )
@@ -230,6 +376,81 @@ def show_threads(opened: Database, action: str, who: str, *, as_json: bool) -> i
     render = crm.EXPORTS["json" if as_json else "text"]
     for thread in found:
         print(render(read_thread(opened, thread)))
+    return 0
+
+
+def explain_route(config: Config, opened: Database, options: argparse.Namespace) -> "Explanation":
+    """What the rules would say of a call: of a stored one as if it came now, or of one that is made up.
+
+    Raises:
+        ConfigError: there is no such call, or numbers that are none.
+    """
+    from fsctl.console import route
+    from fsctl.store.routes import Routes
+
+    routes = Routes(opened)
+    then = routes.call(options.wacid) if options.wacid else None
+    if options.wacid and then is None:
+        raise ConfigError(f"--wacid {options.wacid}: no such call is stored")
+    at = (options.at or datetime.now(UTC)).astimezone(UTC)
+    call = replace(then, offered_at=at) if then else _made_up(config, at, options)
+    if options.payload:
+        call = replace(call, cta_payload=options.payload, deeplink_payload=None)
+    return route.explain(call, routes.contact(call), config.policy, then)
+
+
+def _made_up(config: Config, at: datetime, options: argparse.Namespace) -> Call:
+    from fsctl.demo import NODE
+    from fsctl.esl.decode import aliases_of, digits_of
+
+    aliases = tuple(aliases_of(options.caller, options.channel))
+    if not aliases:
+        raise ConfigError(f"--from {options.caller}: expected a number or a WhatsApp user id")
+    number = digits_of(options.number or "")
+    if not (number.isascii() and number.isdigit()):
+        raise ConfigError(f"--to {options.number or ''}: expected one of our numbers")
+    return Call(
+        uuid="explained",
+        node=node_named(config, options.node).name if config.nodes or options.node else NODE,
+        channel=options.channel,
+        phase=Phase.OFFERED,
+        offered_at=at,
+        aliases=aliases,
+        to_number=number,
+        country=options.country,
+    )
+
+
+def signed_payload(config: Config, options: argparse.Namespace) -> str:
+    """See ``console.route.sign``. Raises ConfigError."""
+    from fsctl.call.payload import Ticket
+    from fsctl.console import route
+
+    if not 0 < options.days <= MAX_DAYS:
+        raise ConfigError(f"--days {options.days}: expected more than 0, and {MAX_DAYS} at most")
+    ticket = Ticket(
+        expires=datetime.now(UTC) + timedelta(days=options.days),
+        queue=options.queue,
+        score=options.score,
+        language=options.language,
+        campaign=options.campaign,
+        contact_id=options.contact,
+    )
+    return route.sign(ticket, config.policy)
+
+
+def watch_offers(opened: Database, agent: str | None, *, as_json: bool) -> int:
+    """Print what agents get, as it happens, until a signal ends it."""
+    from fsctl.console import offers
+    from fsctl.store.offers import CHANNEL, Offers
+
+    wakeup = Wakeup(opened.dsn, [CHANNEL])
+    render = offers.as_json if as_json else offers.as_text
+    try:
+        for offer in offers.follow(Offers(opened, agent), wakeup):
+            print(render(offer), flush=True)
+    finally:
+        wakeup.close()
     return 0
 
 

@@ -42,8 +42,8 @@ class Node:
 class Media:
     """How speech is cut from recordings."""
 
-    vad_mode: int = 2
-    """webrtcvad's aggressiveness, 0 to 3."""
+    vad_mode: int = 1
+    """webrtcvad's aggressiveness, 0 to 3; it hears only what rises above the noise."""
     hangover_ms: int = 500
     """Silence that ends an utterance."""
     min_utterance_ms: int = 150
@@ -190,6 +190,10 @@ def _config(table: dict[str, Any], tables: Tables) -> Config:
     transcribe = tables.fill(Transcribe, tables.take(rest, "transcribe", dict, {}), "transcribe")
     if not 0 <= media.vad_mode <= 3:
         raise tables.error("media.vad_mode", "0, 1, 2 or 3", media.vad_mode)
+    if media.max_utterance_ms < 1000 + media.min_utterance_ms:
+        raise tables.error(
+            "media.max_utterance_ms", "a second more than min_utterance_ms at least", media.max_utterance_ms
+        )
     policy = config_policy.read(rest, tables)
     tables_of_ours = {"nodes", "policy", "media", "archive", "websocket", "transcribe"}
     top = tables.fill(Config, rest, "", skip={"source", *tables_of_ours})

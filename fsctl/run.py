@@ -62,7 +62,7 @@ class Process:
                 env={**os.environ, **self.environment},
                 # Ctrl-C is for us alone; we end the children, in order.
                 process_group=0,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
     def last_words(self) -> str:
@@ -305,7 +305,7 @@ def _free_port() -> int:
         return port
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """In the child, before it becomes itself: end when we are killed, lest something runs twice next time."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)

@@ -2,7 +2,7 @@
 
 A recording is known by its row (the controller saw RECORD_START) or found by its file (nobody did). Either
 way Postgres is asked a few times a second what is open and when agents were bridged. While Postgres is away
-nothing is read ahead: the audio waits on disk.
+nothing is read ahead: the audio waits on disk, and is read on from the last seam (``pipeline``).
 """
 
 import logging
@@ -16,10 +16,12 @@ import gevent
 
 from fsctl.backoff import Backoff
 from fsctl.config import Media, Node
-from fsctl.errors import AudioError, DatabaseDown
-from fsctl.media.fork import CHANNEL, Fork
+from fsctl.errors import ArchiveError, AudioError, DatabaseDown
+from fsctl.media import archive, codec
+from fsctl.media.fork import CHANNEL
+from fsctl.media.pipeline import Pipeline
 from fsctl.media.wav import GrowingWav
-from fsctl.store.recordings import LiveRecording, NewUtterance, Recordings
+from fsctl.store.recordings import LiveRecording, Recordings
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +41,14 @@ FreeSWITCH's ledger every half minute."""
 class _Open:
     """A recording that is being read."""
 
-    def __init__(self, fork: Fork) -> None:
-        self.fork = fork
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
         self.size = -1
         self.changed_at = 0.0
 
     def settled(self, now: float) -> bool:
         """Whether the size has stood still long enough."""
-        size = self.fork.wav.size
+        size = self.pipeline.wav.size
         if size != self.size:
             self.size, self.changed_at = size, now
         return now - self.changed_at >= SETTLED_S
@@ -103,34 +105,25 @@ class Spool:
             self._read(recording, now)
             gevent.sleep(0)
         for gone in self._open.keys() - {recording.id for recording in live}:
-            self._open.pop(gone).fork.close()
+            self._open.pop(gone).pipeline.close()
 
     def _read(self, recording: LiveRecording, now: float) -> None:
         opened = self._open.get(recording.id) or self._begin(recording, now)
         if opened is None:
             return
-        fork, windows = opened.fork, opened.fork.windows(recording.bridges_us)
+        pipeline = opened.pipeline
         # A window that is still open ends when its controller says so; until then the file is not whole.
         told = recording.call_ended and recording.state == "closed"
         final = told and opened.settled(now)
-        cuts = [
-            NewUtterance(
-                leg=cut.leg,
-                start_sample=cut.start,
-                end_sample=cut.end,
-                rate=fork.wav.rate,
-                pcm=cut.samples.astype("<i2", copy=False).tobytes(),
-            )
-            for cut in fork.advance(windows, final=final)
-        ]
         try:
-            if cuts:
-                self._recordings.add_utterances(recording, cuts)
-            if final and fork.is_done(windows):
-                self._recordings.finish(recording.id, fork.wav.size)
+            batch = pipeline.advance(recording.bridges_us, recording.pauses_us, final=final)
+            if batch.utterances or batch.seams:
+                self._recordings.add_utterances(recording, batch.utterances, batch.seams)
+            if final and pipeline.is_done():
+                self._recordings.finish(recording.id, pipeline.wav.size)
         except Exception:
             # What was cut and not stored is cut again from the file: the same samples, the same utterances.
-            self._open.pop(recording.id).fork.close()
+            self._open.pop(recording.id).pipeline.close()
             raise
 
     def _begin(self, recording: LiveRecording, now: float) -> _Open | None:
@@ -147,7 +140,7 @@ class Spool:
             return None
         self._missing_since.pop(recording.id, None)
         self._recordings.describe(recording.id, wav.rate, wav.channels)
-        opened = self._open[recording.id] = _Open(Fork(wav, self._settings))
+        opened = self._open[recording.id] = _Open(Pipeline(wav, self._settings, recording.seams))
         return opened
 
     def _find(self, recording: LiveRecording) -> GrowingWav:
@@ -164,13 +157,15 @@ class Spool:
         """Adopt files that nobody told us of: FreeSWITCH began them while the controller was down."""
         now = time.time()
         found: dict[str, os.stat_result] = {}
-        for entry in os.scandir(self._node.spool):
-            if entry.name.endswith(".wav") and entry.path not in self._told:
-                found[entry.path] = entry.stat()
+        entries = list(os.scandir(self._node.spool))
+        self._told &= {entry.name for entry in entries}
+        for entry in entries:
+            if entry.name.endswith(".wav") and entry.name not in self._told:
+                found[entry.name] = entry.stat()
         unknown = self._recordings.unknown(list(found)) if found else set()
         self._told |= found.keys() - unknown
         for name in sorted(unknown):
-            path = Path(name)
+            path = self._node.spool / name
             started = _started(path, found[name])
             if started is None or now - started.timestamp() < ADOPT_AFTER_S:
                 continue
@@ -187,19 +182,24 @@ class Spool:
     def _restore(self) -> None:
         """Postgres crashed and dropped the audio that waited: cut it from the recordings again."""
         for lost in self._recordings.without_audio():
+            channel = CHANNEL["agent" if lost.leg == "agent" else "caller"]
             try:
-                wav = GrowingWav(Path(lost.path))
-            except (FileNotFoundError, AudioError) as error:
-                log.error("utterance %s: its audio is lost: %s", lost.id, error)
+                with archive.local_copy(self._seen(lost.path)) as path:
+                    samples = codec.cut(path, channel, lost.start_sample, lost.end_sample)
+            except (FileNotFoundError, AudioError, ArchiveError) as error:
+                # The recorder may just have moved it; it is looked for again at the next scan.
+                log.warning("utterance %s: its audio cannot be cut again now: %s", lost.id, error)
                 continue
-            channel = min(CHANNEL["agent" if lost.leg == "agent" else "caller"], wav.channels - 1)
-            samples = wav.read(channel, lost.start_sample, lost.end_sample)
-            wav.close()
             self._recordings.restore_audio(lost.id, samples.astype("<i2", copy=False).tobytes())
+
+    def _seen(self, path: str) -> str:
+        """A path of FreeSWITCH's, as we see it."""
+        here = self._node.spool / Path(path).name
+        return str(here) if "://" not in path and not Path(path).exists() and here.exists() else path
 
     def _forget(self) -> None:
         for opened in self._open.values():
-            opened.fork.close()
+            opened.pipeline.close()
         self._open.clear()
 
 

@@ -18,6 +18,7 @@ from fsctl.store import migrate
 from fsctl.store.db import Database
 from fsctl.store.embedded import Embedded
 from fsctl.store.items import CallItem, ThreadView, read_thread
+from fsctl.store.keeping import KnownRecording
 from fsctl.store.links import Links
 from fsctl.store.recordings import Recordings
 from fsctl.store.threads import Threads
@@ -40,11 +41,12 @@ class House:
         processes: tuple[str, ...] = ("serve", "media", "transcribe"),
         calls: int = 1,
         speed: float = SPEED,
+        behind_s: float = 0.0,
     ) -> None:
         """
         Args:
             address, spool: of a FreeSWITCH that runs already; without, the simulated one is started.
-            calls, speed: of the simulated one.
+            calls, speed, behind_s: of the simulated one (see `fsctl simulate --help`).
         """
         self.folder = folder
         self.server = Embedded(folder / "postgres")
@@ -69,6 +71,7 @@ class House:
         self._commands["simulate"] = [
             "simulate", "--listen", f"127.0.0.1:{there.port}", "--password-env", "ESL", "--calls",
             str(calls), "--spool", str(self.spool), "--speed", str(speed),
+            "--behind", str(behind_s),
         ]  # fmt: skip
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self.calls_placed = 1
@@ -157,6 +160,16 @@ class House:
         return self.until(lambda c: c.call.ended_at is not None and c.progress.is_whole, "whole")
 
 
+def require_archived(house: House, call_uuid: str) -> KnownRecording:
+    """Wait until the call's recording is archived, and nothing is wrong with it."""
+    deadline = time.monotonic() + 30
+    while (known := Recordings(house.database, "fs1").of_call(call_uuid)[0]).state != "archived":
+        assert time.monotonic() < deadline, (known, house.logs())
+        time.sleep(0.2)
+    assert [found for found in known.findings if found["severity"] == "fault"] == [], known.findings
+    return known
+
+
 def require_text_of(sample: Sample, call: CallItem) -> None:
     """Both legs read as they were said."""
     for leg in ("caller", "agent"):
@@ -189,7 +202,7 @@ def require_every_utterance_once(house: House, call_uuid: str) -> None:
         if reader.is_done():
             break
     reader.close()
-    assert sorted((u.leg, u.start_sample, u.end_sample) for u in cut) == [
-        (row["leg"], row["start_sample"], row["end_sample"]) for row in stored
-    ]
+    wanted = sorted((u.leg, u.start_sample, u.end_sample) for u in cut)
+    found = [(row["leg"], row["start_sample"], row["end_sample"]) for row in stored]
+    assert found == wanted, (recording, spans, set(found) ^ set(wanted))
     assert recording["id"] not in {live.id for live in Recordings(house.database, "fs1").live()}

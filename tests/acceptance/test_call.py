@@ -102,7 +102,10 @@ def test_a_freeswitch_killed_in_mid_call_leaves_what_was_said_until_then(house: 
     house.until(lambda c: len(c.turns) >= 4, "talking")
     house.kill("simulate")
     house.start_again("simulate")
-    over = ("LOST", "SYSTEM_SHUTDOWN")  # The simulator's clock runs ahead, so it may seem younger than the call.
+    over = (
+        "LOST",
+        "SYSTEM_SHUTDOWN",
+    )  # The simulator's clock runs ahead, so it may seem younger than the call.
     call = house.until(lambda c: c.call.hangup_cause in over and c.progress.is_whole, "found lost")
     assert len(call.turns) >= 4
     assert call.progress.failed == 0

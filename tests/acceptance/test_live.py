@@ -27,6 +27,31 @@ def house(live: Live, model_dir: Path) -> Iterator[House]:  # noqa: F811
         built.close()
 
 
+def test_a_real_freeswitch_killed_in_mid_call_leaves_every_byte_in_the_archive(
+    house: House,
+    live: Live,  # noqa: F811
+) -> None:
+    (sample,) = load_samples(["order-en"])
+    live.place_call(sample.plan(rings=(Ring("answer", 1.0),)))
+    talking = house.until(lambda c: len(c.turns) >= 2, "talking")
+    spooled = live.spool / f"{talking.call.uuid}.wav"
+    witness = house.folder / "witness.wav"
+    os.link(spooled, witness)
+    live.restart(graceful=False)
+    written = witness.read_bytes()
+    assert header.read(witness).is_open
+    call = house.until(
+        lambda c: c.call.hangup_cause == "SYSTEM_SHUTDOWN" and c.progress.is_whole, "found lost"
+    )
+    kept = require_archived(house, call.call.uuid)
+    assert kept.uri is not None
+    archived = Path(kept.uri).read_bytes()
+    assert archived[44:] == written[44:] + bytes(-(len(written) - 44) % 4)
+    assert header.read(Path(kept.uri)).is_right
+    assert "open" in {found["code"] for found in kept.findings}
+    require_every_utterance_once(house, call.call.uuid)
+
+
 @pytest.mark.parametrize("victim", [None, "serve", "media"])
 def test_a_call_on_a_real_freeswitch_ends_as_text_in_its_thread(
     victim: str | None,
@@ -53,26 +78,3 @@ def test_a_call_on_a_real_freeswitch_ends_as_text_in_its_thread(
     view = house.thread()
     assert view is not None
     assert ("wa_id", sample.wa_id) in view.aliases
-
-
-def test_a_real_freeswitch_killed_in_mid_call_leaves_every_byte_in_the_archive(
-    house: House,
-    live: Live,  # noqa: F811
-) -> None:
-    (sample,) = load_samples(["order-en"])
-    live.place_call(sample.plan(rings=(Ring("answer", 1.0),)))
-    talking = house.until(lambda c: len(c.turns) >= 2, "talking")
-    spooled = live.spool / f"{talking.call.uuid}.wav"
-    witness = house.folder / "witness.wav"
-    os.link(spooled, witness)
-    live.restart(graceful=False)
-    written = witness.read_bytes()
-    assert header.read(witness).is_open
-    call = house.until(lambda c: c.call.hangup_cause == "LOST" and c.progress.is_whole, "found lost")
-    kept = require_archived(house, call.call.uuid)
-    assert kept.uri is not None
-    archived = Path(kept.uri).read_bytes()
-    assert archived[44:] == written[44:] + bytes(-(len(written) - 44) % 4)
-    assert header.read(Path(kept.uri)).is_right
-    assert "open" in {found["code"] for found in kept.findings}
-    require_every_utterance_once(house, call.call.uuid)

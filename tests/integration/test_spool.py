@@ -12,8 +12,9 @@ import pytest
 from fsctl.call import commands
 from fsctl.call.state import Call, Disposition, Phase
 from fsctl.config import Media, Node
-from fsctl.media import spool
+from fsctl.media import pipeline, spool
 from fsctl.media.spool import Spool
+from fsctl.media.wav import GrowingWav, Samples
 from fsctl.sim import load_samples
 from fsctl.store.calls import Calls
 from fsctl.store.db import Database
@@ -142,3 +143,57 @@ def test_a_recording_that_never_comes_fails_with_its_reason(room: Room, database
         (row,) = transaction.rows("recordings.recordings_of_call", call_uuid=UUID)
     assert row["state"] == "failed"
     assert "there is no file" in row["error"]
+
+
+def test_a_folder_that_freeswitch_sees_elsewhere_gives_no_second_recording(room: Room) -> None:
+    """Its path is FreeSWITCH's, on another machine or in another container; the name is the same."""
+    room.write(age_s=10)
+    here, room.path = room.path, Path("/var/spool/elsewhere") / room.path.name
+    room.know(ended=True)
+    room.path = here
+    room.ticks()
+    (known,) = room.recordings.of_call(UUID)
+    assert (known.state, known.path) == ("cut", f"/var/spool/elsewhere/{UUID}.wav")
+
+
+def test_a_reader_that_is_started_again_goes_on_from_the_last_seam(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "SEAM_S", 5.0)
+    room.write()
+    room.know()
+    room.ticks()
+    (before,) = room.recordings.live()
+    assert before.seams["caller:0"] > 5 * 16000
+    stored = room.recordings.of_call(UUID)[0].utterances
+    room.know(ended=True)
+    read: list[int] = []
+    real = GrowingWav.read
+
+    def watch(wav: GrowingWav, channel: int, start: int, end: int) -> Samples:
+        read.append(start)
+        return real(wav, channel, start, end)
+
+    monkeypatch.setattr(GrowingWav, "read", watch)
+    room.reader = Spool(room.reader._node, Media(), room.recordings, room.clock)
+    room.ticks()
+    assert min(read) >= min(before.seams.values())
+    after = room.recordings.of_call(UUID)[0]
+    assert after.state == "cut"
+    assert after.utterances[: len(stored)] == stored
+
+
+def test_a_pause_is_known_to_the_reader_and_to_those_who_look(room: Room) -> None:
+    room.write()
+    room.know()
+    begun = room.began + timedelta(seconds=5)
+    room.recordings.begin_gap(UUID, "pause", "payment", begun)
+    (live,) = room.recordings.live()
+    assert live.pauses_us == [(5_000_000, None)]
+    room.recordings.end_gap(UUID, begun + timedelta(seconds=2))
+    (live,) = room.recordings.live()
+    assert live.pauses_us == [(5_000_000, 7_000_000)]
+    (known,) = room.recordings.of_call(UUID)
+    assert [(gap.kind, gap.start_s, gap.end_s, gap.reason) for gap in known.gaps] == [
+        ("pause", 5.0, 7.0, "payment")
+    ]

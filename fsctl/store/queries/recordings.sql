@@ -1,11 +1,5 @@
 -- Recordings: growing, cut, proven, archived; and the stretches in which an agent speaks.
 
--- name: open_recording
--- The first who sees it says when it began: the controller by RECORD_START, or the media reader by the file.
-insert into recording (call_uuid, node, path, started_at)
-values (%(call_uuid)s, %(node)s, %(path)s, %(started_at)s)
-on conflict (path) do nothing;
-
 -- name: adopt_recording
 -- Found by its file: if its call has ended already, nobody else will say that it is closed.
 insert into recording (call_uuid, node, path, started_at, state, stopped_at)

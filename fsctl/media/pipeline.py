@@ -1,0 +1,145 @@
+"""One recording on its way to stored utterances, and the places from which it can be read on.
+
+A window of a leg (``fork``) is read in pieces that end at seams. A seam is the end of an utterance that ended
+by silence, the first one at least SEAM_S after the seam before. Reading begins anew there, with a segmenter
+that knows nothing of what came before, whether this process was restarted or not. So a seam that is stored
+together with the utterances before it is an exact place to go on from: an hour-long call is not read from its
+start again, and the cuts are the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fsctl.config import Media
+from fsctl.media.fork import Fork, Utterance, Window
+from fsctl.media.wav import GrowingWav
+from fsctl.store.recordings import NewUtterance
+
+SEAM_S = 30.0
+"""Least distance of two seams: what is read again at most, but for an utterance, and how long the VAD adapts."""
+BY_SILENCE = 0.5
+"""An utterance shorter than this share of the longest ended by silence: longer ones may have been cut."""
+
+Spans = Sequence[tuple[int, int | None]]
+"""Beginnings and ends in microseconds from the start of the recording; an end is None while it lasts."""
+
+
+@dataclass
+class Batch:
+    """What is to be stored together."""
+
+    utterances: list[NewUtterance] = field(default_factory=list)
+    seams: dict[str, int] = field(default_factory=dict)
+    """"LEG:FIRST SAMPLE OF ITS WINDOW" -> everything before this sample is in this batch or an earlier one."""
+
+
+@dataclass
+class _Piece:
+    """The part of a window that is being read: from the last seam on."""
+
+    fork: Fork
+    window: Window
+    frames: int = 0
+    """How much of the file there was when it was last read."""
+
+
+class Pipeline:
+    """Reads what is new of one recording."""
+
+    def __init__(self, wav: GrowingWav, settings: Media, seams: Mapping[str, int]) -> None:
+        """Args: wav: closed with this; seams: as stored, to go on from."""
+        self.wav = wav
+        self._settings = settings
+        self._seams = dict(seams)
+        self._pieces: dict[str, _Piece] = {}
+        self._windows: Sequence[Window] = ()
+
+    def advance(self, bridges_us: Spans, pauses_us: Spans, *, final: bool) -> Batch:
+        """Read on, as far as one turn allows.
+
+        Args:
+            bridges_us: when an agent was bridged, by the clock.
+            pauses_us: when the file did not grow.
+            final: the file is whole.
+        """
+        batch = Batch()
+        in_file = [
+            (_in_file(a, pauses_us), None if b is None else _in_file(b, pauses_us)) for a, b in bridges_us
+        ]
+        self._windows = Fork(self.wav, self._settings).windows(in_file)
+        for window in self._windows:
+            if not self._is_read(window):
+                self._read(window, batch, final=final)
+        self._seams |= batch.seams
+        return batch
+
+    def is_done(self) -> bool:
+        """Whether every window, as told last, has been read to its end."""
+        return all(
+            self._is_read(window) or ((piece := self._pieces.get(_key(window))) and _is_done(piece))
+            for window in self._windows
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self.wav.close()
+
+    def _read(self, window: Window, batch: Batch, *, final: bool) -> None:
+        key = _key(window)
+        piece = self._piece(key, window)
+        frames = self.wav.frames
+        for cut in piece.fork.advance([piece.window], final=final):
+            batch.utterances.append(self._to_store(cut))
+            if self._is_seam(cut, piece.window.start):
+                # What this reader found beyond the seam, the next one finds again, for itself.
+                batch.seams[key] = cut.end
+                self._begin(key, Window(window.leg, cut.end, window.end))
+                return
+        piece.frames = frames
+        if window.end is not None and _is_done(piece):
+            batch.seams[key] = window.end
+
+    def _piece(self, key: str, window: Window) -> _Piece:
+        piece = self._pieces.get(key)
+        if piece is None:
+            return self._begin(key, Window(window.leg, self._seams.get(key, window.start), window.end))
+        if piece.window.end != window.end:
+            piece.window = Window(window.leg, piece.window.start, window.end)
+            if window.end is not None and piece.frames > window.end:
+                # Its end was told late: a reader that knew it would not have listened beyond.
+                return self._begin(key, piece.window)
+        return piece
+
+    def _begin(self, key: str, window: Window) -> _Piece:
+        piece = self._pieces[key] = _Piece(Fork(self.wav, self._settings), window)
+        return piece
+
+    def _is_read(self, window: Window) -> bool:
+        return window.end is not None and self._seams.get(_key(window), -1) >= window.end
+
+    def _is_seam(self, cut: Utterance, since: int) -> bool:
+        longest = self.wav.rate * self._settings.max_utterance_ms // 1000
+        return cut.end - since >= SEAM_S * self.wav.rate and cut.end - cut.start < BY_SILENCE * longest
+
+    def _to_store(self, cut: Utterance) -> NewUtterance:
+        return NewUtterance(
+            leg=cut.leg,
+            start_sample=cut.start,
+            end_sample=cut.end,
+            rate=self.wav.rate,
+            pcm=cut.samples.astype("<i2", copy=False).tobytes(),
+        )
+
+
+def _key(window: Window) -> str:
+    return f"{window.leg}:{window.start}"
+
+
+def _is_done(piece: _Piece) -> bool:
+    return piece.fork.is_done([piece.window])
+
+
+def _in_file(at_us: int, pauses_us: Spans) -> int:
+    """The clock's time in the file's: less what was paused before it."""
+    paused = sum(min(at_us, end or at_us) - start for start, end in pauses_us if start < at_us)
+    return at_us - paused
