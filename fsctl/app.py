@@ -1,32 +1,26 @@
 """The composition root: the only place that builds concrete objects and joins them into processes."""
 
-import argparse
 import fcntl
 import logging
 import os
 import pwd
-import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fsctl.backoff import Backoff
-from fsctl.call.state import Call, Phase
-from fsctl.config import Config, Node, share_dir
+from fsctl.config import Config, Node
 from fsctl.errors import ConfigError, DatabaseDown, DatabaseError
 from fsctl.store import migrate
 from fsctl.store.db import Database, Wakeup
 from fsctl.store.embedded import Embedded
 
 if TYPE_CHECKING:
-    from fsctl.console.route import Explanation
     from fsctl.esl.connection import Connection
     from fsctl.esl.link import Link
     from fsctl.quality import Sampler
@@ -35,9 +29,6 @@ if TYPE_CHECKING:
     from fsctl.serving import Serving
 
 log = logging.getLogger(__name__)
-
-MAX_DAYS = 3650
-"""A payload that we sign expires some day."""
 
 
 def embedded(config: Config) -> Embedded:
@@ -96,7 +87,7 @@ def serve(config: Config) -> int:
     if not config.nodes:
         raise ConfigError(f"{config.source}: no [[node]]: which FreeSWITCH shall be served?")
     stop = Event()
-    _on_signal(stop.set)
+    on_signal(stop.set)
     await_database(config)
     with database(config, "serve") as opened:
         served = [_serving(config, node, opened) for node in config.nodes]
@@ -218,7 +209,7 @@ def media(config: Config, name: str | None) -> int:
 
             runs.append(Forks(node, config.websocket, recordings, Alarms(opened, node.name)).run)
         greenlets = [gevent.spawn(run) for run in runs]
-        _on_signal(lambda: gevent.killall(greenlets, block=False))
+        on_signal(lambda: gevent.killall(greenlets, block=False))
         for ended in gevent.iwait(greenlets):
             ended.get()
             break
@@ -273,7 +264,7 @@ def archive(config: Config, name: str | None) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX)
         recordings, alarms = Recordings(opened, node.name), Alarms(opened, node.name)
         recorder = Recorder(node, config.archive, recordings, alarms, place, disk)
-        _on_signal(recorder.stop)
+        on_signal(recorder.stop)
         recorder.run(time.sleep)
     return 0
 
@@ -306,155 +297,13 @@ def transcribe(config: Config) -> int:
     with database(config, "transcribe") as opened:
         wakeup = Wakeup(opened.dsn, ["fsctl_utterance"])
         worker = Worker(Utterances(opened), loaded, wakeup, batch=settings.batch, lease_s=settings.lease_s)
-        _on_signal(worker.stop)
+        on_signal(worker.stop)
         worker.run(time.sleep)
         wakeup.close()
     return 0
 
 
-def simulate(options: argparse.Namespace) -> int:
-    """The simulated FreeSWITCH; its sample calls come once a controller listens."""
-    from gevent.event import Event
-
-    from fsctl.sim import Switch, SwitchOptions, load_samples
-
-    host, _, port = options.listen.rpartition(":")
-    password = os.environ.get(options.password_env, "")
-    if not host or not port.isdigit():
-        raise ConfigError(f"--listen {options.listen}: expected HOST:PORT")
-    if not password:
-        raise ConfigError(f"${options.password_env} is not set: the simulated Event Socket needs a password")
-    options.spool.mkdir(parents=True, exist_ok=True)
-    seed = secrets.randbits(32) if options.seed is None else options.seed
-    switch = Switch(
-        SwitchOptions(
-            dialplan=share_dir("dialplan"),
-            spool=options.spool.absolute(),
-            host=host,
-            port=int(port),
-            password=password,
-            speed=options.speed,
-            start_epoch_s=time.time() - options.behind if options.behind else None,
-            seed=seed,
-        )
-    )
-    stop = Event()
-    _on_signal(stop.set)
-    try:
-        switch.start()
-    except OSError as error:
-        raise ConfigError(f"--listen {options.listen}: {error.strerror or error}") from error
-    log.info("listening on %s:%s, seed %s", host, switch.port, seed)
-    while not switch.has_subscriber() and not stop.wait(0.1):
-        pass
-    samples = load_samples()
-    for index in range(options.calls or len(samples)):
-        sample = samples[index % len(samples)]
-        switch.place_call(sample.plan(start_after_s=1 + index / options.rate))
-    stop.wait()
-    switch.stop()
-    return 0
-
-
-def show_threads(opened: Database, action: str, who: str, *, as_json: bool) -> int:
-    """Print threads; 1 when there is none for whom it was asked."""
-    import sys
-
-    from fsctl import crm
-    from fsctl.store.items import read_thread
-    from fsctl.store.threads import Threads
-    from fsctl.terminal import escape
-
-    found = Threads(opened).find(who)
-    if not found:
-        print(f"fsctl: no thread for {escape(who)!r}" if who else "fsctl: no threads yet", file=sys.stderr)
-        return 1
-    if action == "list":
-        for thread in found:
-            print(f"{thread.id:6}  {escape(thread.business_number):16}  {escape(thread.display_name)}")
-        return 0
-    render = crm.EXPORTS["json" if as_json else "text"]
-    for thread in found:
-        print(render(read_thread(opened, thread)))
-    return 0
-
-
-def explain_route(config: Config, opened: Database, options: argparse.Namespace) -> "Explanation":
-    """What the rules would say of a call: of a stored one as if it came now, or of one that is made up.
-
-    Raises:
-        ConfigError: there is no such call, or numbers that are none.
-    """
-    from fsctl.console import route
-    from fsctl.store.routes import Routes
-
-    routes = Routes(opened)
-    then = routes.call(options.wacid) if options.wacid else None
-    if options.wacid and then is None:
-        raise ConfigError(f"--wacid {options.wacid}: no such call is stored")
-    at = (options.at or datetime.now(UTC)).astimezone(UTC)
-    call = replace(then, offered_at=at) if then else _made_up(config, at, options)
-    if options.payload:
-        call = replace(call, cta_payload=options.payload, deeplink_payload=None)
-    return route.explain(call, routes.contact(call), config.policy, then)
-
-
-def _made_up(config: Config, at: datetime, options: argparse.Namespace) -> Call:
-    from fsctl.demo import NODE
-    from fsctl.esl.decode import aliases_of, digits_of
-
-    aliases = tuple(aliases_of(options.caller, options.channel))
-    if not aliases:
-        raise ConfigError(f"--from {options.caller}: expected a number or a WhatsApp user id")
-    number = digits_of(options.number or "")
-    if not (number.isascii() and number.isdigit()):
-        raise ConfigError(f"--to {options.number or ''}: expected one of our numbers")
-    return Call(
-        uuid="explained",
-        node=node_named(config, options.node).name if config.nodes or options.node else NODE,
-        channel=options.channel,
-        phase=Phase.OFFERED,
-        offered_at=at,
-        aliases=aliases,
-        to_number=number,
-        country=options.country,
-    )
-
-
-def signed_payload(config: Config, options: argparse.Namespace) -> str:
-    """See ``console.route.sign``. Raises ConfigError."""
-    from fsctl.call.payload import Ticket
-    from fsctl.console import route
-
-    if not 0 < options.days <= MAX_DAYS:
-        raise ConfigError(f"--days {options.days}: expected more than 0, and {MAX_DAYS} at most")
-    ticket = Ticket(
-        expires=datetime.now(UTC) + timedelta(days=options.days),
-        queue=options.queue,
-        score=options.score,
-        language=options.language,
-        campaign=options.campaign,
-        contact_id=options.contact,
-    )
-    return route.sign(ticket, config.policy)
-
-
-def watch_offers(opened: Database, agent: str | None, *, as_json: bool) -> int:
-    """Print what agents get, as it happens, until a signal ends it."""
-    from fsctl.console import offers
-    from fsctl.store.offers import CHANNEL, Offers
-
-    wakeup = Wakeup(opened.dsn, [CHANNEL])
-    render = offers.as_json if as_json else offers.as_text
-    try:
-        for offer in offers.follow(Offers(opened, agent), wakeup):
-            print(render(offer), flush=True)
-    finally:
-        wakeup.close()
-    return 0
-
-
-def _on_signal(stop: Callable[[], object]) -> None:
+def on_signal(stop: Callable[[], object]) -> None:
     """End cleanly on SIGTERM and SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop())

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from fsctl import cli
+from fsctl import arguments, cli
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 def commands() -> list[str]:
-    (action,) = [a for a in cli._parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    (action,) = [a for a in arguments.make_parser()._actions if isinstance(a, argparse._SubParsersAction)]
     return list(action.choices)
 
 

@@ -1,0 +1,104 @@
+"""What the command line asks of what is stored and of the rules; prints or returns the answer, changes nothing."""
+
+import argparse
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from fsctl import app, crm
+from fsctl.call.payload import Ticket
+from fsctl.call.state import Call, Phase
+from fsctl.config import Config
+from fsctl.console import offers, route
+from fsctl.console.route import Explanation
+from fsctl.demo import NODE
+from fsctl.errors import ConfigError
+from fsctl.esl.decode import aliases_of, digits_of
+from fsctl.store.db import Database, Wakeup
+from fsctl.store.items import read_thread
+from fsctl.store.offers import CHANNEL, Offers
+from fsctl.store.routes import Routes
+from fsctl.store.threads import Threads
+from fsctl.terminal import escape
+
+MAX_DAYS = 3650
+"""A payload that we sign expires some day."""
+
+
+def show_threads(opened: Database, action: str, who: str, *, as_json: bool) -> int:
+    """Print threads; 1 when there is none for whom it was asked."""
+    found = Threads(opened).find(who)
+    if not found:
+        print(f"fsctl: no thread for {escape(who)!r}" if who else "fsctl: no threads yet", file=sys.stderr)
+        return 1
+    if action == "list":
+        for thread in found:
+            print(f"{thread.id:6}  {escape(thread.business_number):16}  {escape(thread.display_name)}")
+        return 0
+    render = crm.EXPORTS["json" if as_json else "text"]
+    for thread in found:
+        print(render(read_thread(opened, thread)))
+    return 0
+
+
+def explain_route(config: Config, opened: Database, options: argparse.Namespace) -> Explanation:
+    """What the rules would say of a call: of a stored one as if it came now, or of one that is made up.
+
+    Raises:
+        ConfigError: there is no such call, or numbers that are none.
+    """
+    routes = Routes(opened)
+    then = routes.call(options.wacid) if options.wacid else None
+    if options.wacid and then is None:
+        raise ConfigError(f"--wacid {options.wacid}: no such call is stored")
+    at = (options.at or datetime.now(UTC)).astimezone(UTC)
+    call = replace(then, offered_at=at) if then else _made_up(config, at, options)
+    if options.payload:
+        call = replace(call, cta_payload=options.payload, deeplink_payload=None)
+    return route.explain(call, routes.contact(call), config.policy, then)
+
+
+def _made_up(config: Config, at: datetime, options: argparse.Namespace) -> Call:
+    aliases = tuple(aliases_of(options.caller, options.channel))
+    if not aliases:
+        raise ConfigError(f"--from {options.caller}: expected a number or a WhatsApp user id")
+    number = digits_of(options.number or "")
+    if not (number.isascii() and number.isdigit()):
+        raise ConfigError(f"--to {options.number or ''}: expected one of our numbers")
+    return Call(
+        uuid="explained",
+        node=app.node_named(config, options.node).name if config.nodes or options.node else NODE,
+        channel=options.channel,
+        phase=Phase.OFFERED,
+        offered_at=at,
+        aliases=aliases,
+        to_number=number,
+        country=options.country,
+    )
+
+
+def signed_payload(config: Config, options: argparse.Namespace) -> str:
+    """See ``console.route.sign``. Raises ConfigError."""
+    if not 0 < options.days <= MAX_DAYS:
+        raise ConfigError(f"--days {options.days}: expected more than 0, and {MAX_DAYS} at most")
+    ticket = Ticket(
+        expires=datetime.now(UTC) + timedelta(days=options.days),
+        queue=options.queue,
+        score=options.score,
+        language=options.language,
+        campaign=options.campaign,
+        contact_id=options.contact,
+    )
+    return route.sign(ticket, config.policy)
+
+
+def watch_offers(opened: Database, agent: str | None, *, as_json: bool) -> int:
+    """Print what agents get, as it happens, until a signal ends it."""
+    wakeup = Wakeup(opened.dsn, [CHANNEL])
+    render = offers.as_json if as_json else offers.as_text
+    try:
+        for offer in offers.follow(Offers(opened, agent), wakeup):
+            print(render(offer), flush=True)
+    finally:
+        wakeup.close()
+    return 0
