@@ -133,7 +133,7 @@ class CoreUuid:
 
 @dataclass(frozen=True)
 class ReadLedger:
-    """The keys of calls that ended, as FreeSWITCH wrote them down itself: dialplan/whatsapp.xml."""
+    """The keys of calls that ended, as FreeSWITCH wrote them down itself: dialplan/path.xml."""
 
     def render(self) -> str:
         return "api db list/fsctl_ended"

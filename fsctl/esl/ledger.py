@@ -1,6 +1,6 @@
 """The ledger of ended calls: one row a call, written by FreeSWITCH itself when the call ends.
 
-``dialplan/whatsapp.xml`` sets an api_reporting_hook that inserts the row with mod_db, before
+``dialplan/path.xml`` sets an api_reporting_hook that inserts the row with mod_db, before
 CHANNEL_HANGUP_COMPLETE is fired. So a call that ended while nobody listened is known with its cause and times,
 even when FreeSWITCH was shut down and started again meanwhile; a row is struck out when its call is stored.
 
