@@ -42,7 +42,7 @@ def as_json(reports: Sequence[Report]) -> str:
 
 
 def as_text(reports: Sequence[Report]) -> str:
-    """A table; the last error of a link stands below it."""
+    """A table; below each link its last error, and what the reconciler cannot put right."""
     return "\n".join(_lines(reports))
 
 
@@ -59,3 +59,5 @@ def _lines(reports: Sequence[Report]) -> Iterator[str]:
         )
         if report.status.get("error") and not report.is_stale:
             yield f"{'':12} {escape(str(report.status['error']))}"
+        for left in () if report.is_stale else report.status.get("left", ()):
+            yield f"{'':12} mod_callcenter: {escape(str(left))} (see `fsctl reconcile`)"
