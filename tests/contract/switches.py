@@ -209,3 +209,5 @@ def quiet(switch: SwitchUnderTest) -> None:
             run(f"api callcenter_config agent set ready_time {agent} 0")
             run(f"api callcenter_config agent set wrap_up_time {agent} 0")
             run(f"api callcenter_config agent set contact {agent} [leg_timeout=20]user/{agent}@fsctl")
+            for queue in ("support@fsctl", "sales@fsctl"):
+                run(f"api callcenter_config tier set state {queue} {agent} Ready")

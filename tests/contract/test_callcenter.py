@@ -489,6 +489,7 @@ def test_media_are_measured_at_the_end_and_when_asked_for(switch: SwitchUnderTes
     assert float(during["variable_rtp_audio_in_mos"]) > 4
     assert command(watch, "uuid_set_media_stats nosuch") == "-ERR No such channel nosuch!\n"
     assert command(watch, "uuid_set_media_stats") == "-USAGE: <uuid>\n"
+    gevent.sleep(0.5)
     command(watch, f"uuid_kill {uuid}")
     end = since(watch, uuid, "CHANNEL_HANGUP_COMPLETE")
     packets = int(end.get("variable_rtp_audio_in_packet_count") or 0)
