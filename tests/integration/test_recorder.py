@@ -312,7 +312,7 @@ def test_an_answered_call_without_audio_is_an_alarm_unless_it_was_not_to_be_reco
     )
     past = timedelta(minutes=5)
     call = replace(call, answered_at=house.room.began - past, ended_at=ended - past)
-    house.room.calls.apply(UUID, [commands.SaveCall(uuid=UUID, call=call)])
+    house.room.calls.apply([commands.SaveCall(uuid=UUID, call=call)])
     house.tick()
     house.tick()
     assert ("no-audio" in house.up()) is alarmed

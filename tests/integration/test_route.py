@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -239,7 +240,7 @@ def test_without_a_secret_nothing_is_signed(ask: Ask, config: Path) -> None:
 
 def test_it_is_a_command_of_its_own(config: Path) -> None:
     done = subprocess.run(
-        ["python", "-m", "fsctl", "route", "sign", "--queue", "a@b", "--config", str(config)],
+        [sys.executable, "-m", "fsctl", "route", "sign", "--queue", "a@b", "--config", str(config)],
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert payload.read(done.stdout.strip(), [SECRET.encode()]) is not None

@@ -71,7 +71,7 @@ class Room:
             end = at + timedelta(seconds=20)
             batch.append(commands.CloseBridge(uuid=UUID, at=end, agent_uuid=None))
             batch.append(commands.CloseRecording(uuid=UUID, at=end, path=None))
-        self.calls.apply(UUID, batch)
+        self.calls.apply(batch)
 
     def ticks(self, count: int = 6) -> None:
         """Rounds of the reader, a few seconds apart."""
