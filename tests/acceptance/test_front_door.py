@@ -1,19 +1,16 @@
 """Strangers and crowds at a real front door: what stands in Postgres afterwards."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
 
 from tests.acceptance.house import House
-from tests.contract.conftest import live  # noqa: F401  (the fixture, which skips where there is no FreeSWITCH)
 from tests.contract.live import Live
 from tests.contract.meta import Call, Meta
-from tests.contract.switches import Watch, new_wacid, quiet
+from tests.contract.switches import Watch, new_wacid
 from tests.contract.test_front_door import HOSTILE, LONG
-from tests.fix_database import reachable_folder
 
 pytestmark = pytest.mark.live
 
@@ -23,18 +20,7 @@ LENGTH_S = 2.0
 
 
 @pytest.fixture
-def house(live: Live) -> Iterator[House]:  # noqa: F811
-    """The controller and Postgres, attached to the real switch."""
-    quiet(live)
-    with reachable_folder() as folder:
-        built = House(folder, Path(), live.address, live.spool, processes=("serve",))
-        yield built
-        built.close()
-    quiet(live)
-
-
-@pytest.fixture
-def meta(live: Live) -> Iterator[Meta]:  # noqa: F811
+def meta(live: Live) -> Iterator[Meta]:
     """The gateway, with nobody calling."""
     one = Meta(live.ports.whatsapp, live.secret["WHATSAPP"])
     yield one
@@ -90,7 +76,7 @@ def test_an_offer_without_srtp_is_refused_and_audited(house: House, meta: Meta) 
     assert (audited["action"], audited["detail"]["why"]) == ("call.refused", "no-srtp")
 
 
-def test_two_hundred_calls_at_thirty_a_second_are_all_stored(house: House, meta: Meta, live: Live) -> None:  # noqa: F811
+def test_two_hundred_calls_at_thirty_a_second_are_all_stored(house: House, meta: Meta, live: Live) -> None:
     house.until_ready()
     watch = Watch(live.address, "event plain CHANNEL_HANGUP_COMPLETE")
     calls: list[Call] = []

@@ -1,7 +1,5 @@
 """How calls end on a real FreeSWITCH, as Postgres tells it: verdict, cause, story, each once."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,23 +8,10 @@ from fsctl.call.state import Disposition, Fault
 from fsctl.sim import CallPlan, Ring, Transfer
 from fsctl.store.items import CallItem
 from tests.acceptance.house import House
-from tests.contract.conftest import live  # noqa: F401  (the fixture, which skips where there is no FreeSWITCH)
 from tests.contract.live import Live
-from tests.contract.switches import new_wacid, quiet
-from tests.fix_database import reachable_folder
+from tests.contract.switches import new_wacid
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def house(live: Live) -> Iterator[House]:  # noqa: F811
-    """The controller and Postgres, attached to the real switch."""
-    quiet(live)
-    with reachable_folder() as folder:
-        built = House(folder, Path(), live.address, live.spool, processes=("serve",))
-        yield built
-        built.close()
-    quiet(live)
 
 
 def planned(**options: Any) -> CallPlan:
@@ -77,7 +62,7 @@ OUTCOMES: dict[str, tuple[CallPlan, Disposition, Fault, str]] = {
 def test_a_call_ends_in_postgres_as_it_did_on_the_switch(
     name: str,
     house: House,
-    live: Live,  # noqa: F811
+    live: Live,
 ) -> None:
     plan, verdict, fault, cause = OUTCOMES[name]
     house.until_ready()
@@ -99,7 +84,7 @@ def test_a_call_ends_in_postgres_as_it_did_on_the_switch(
 def test_a_call_goes_on_without_the_controller(
     when: str,
     house: House,
-    live: Live,  # noqa: F811
+    live: Live,
 ) -> None:
     house.until_ready()
     plan = planned(talk_s=4.0)
@@ -125,7 +110,7 @@ def test_freeswitch_restarts_during_a_call(
     graceful: bool,
     listening: bool,
     house: House,
-    live: Live,  # noqa: F811
+    live: Live,
 ) -> None:
     house.until_ready()
     live.place_call(planned(talk_s=60.0))
