@@ -200,14 +200,20 @@ def _hung_up(event: Event, _origin: Origin) -> CallEvent | None:
     # An agent's leg names the caller's in its own words until the bridge, and by Channel-Call-UUID after it.
     caller_uuid = event.get("variable_cc_member_session_uuid")
     outbound = event.get("Call-Direction") == "outbound"
-    return events.LegHungUp(
+    ended = events.LegHungUp(
         uuid=(caller_uuid or event.get("Channel-Call-UUID") or leg_uuid) if outbound else leg_uuid,
         at=_at(event),
         leg="agent" if outbound else "caller",
         leg_uuid=leg_uuid,
         cause=event.get("Hangup-Cause") or "UNKNOWN",
         encryption=_encryption(event),
-        quality=quality(event),
+        quality=None if outbound else quality(event),
+    )
+    # A name that is not there costs a search of the whole event, so the first of our path's decides.
+    if outbound or event.get("variable_fsctl_channel") is None:
+        return ended
+    return dataclasses.replace(
+        ended,
         consent=_one_of(event, "variable_fsctl_consent", CONSENTS),
         refused=_word(event, "variable_fsctl_refused"),
         left_by=_one_of(event, "variable_fsctl_exit", EXITS),

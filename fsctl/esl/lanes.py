@@ -31,7 +31,7 @@ SHEDDABLE = (
 )
 BATCH = 64
 """Most facts that are handled at once."""
-SLICE_S = 0.002
+SLICE_S = 0.001
 """Longest time that a greenlet of the link keeps the hub for itself."""
 YIELD_S = 1e-6
 """A timer, not 0: callbacks run before timers, and timers must run too."""

@@ -207,7 +207,8 @@ HEARD = {
 
 
 def gone(**headers: str) -> events.LegHungUp:
-    fact = decode.decode(event(**{"Event-Name": "CHANNEL_HANGUP_COMPLETE"} | headers), ORIGIN)
+    ours = {"Event-Name": "CHANNEL_HANGUP_COMPLETE", "variable_fsctl_channel": "whatsapp"}
+    fact = decode.decode(event(**ours | headers), ORIGIN)
     assert isinstance(fact, events.LegHungUp)
     return fact
 
