@@ -165,6 +165,8 @@ class Cutter:
             end, begin = self._edges(best)
         yield Span(self._begin, end)
         self._frames = self._frames[max(begin, best.end if best else 0) - self._count :]
+        # What is left may begin with a voice that was too short to count as speech going on.
+        self._last_voiced = max(self._last_voiced, self._count - len(self._frames))
         self._begin = self._free = begin
         self._is_rest = True
 

@@ -139,3 +139,11 @@ def test_skipping_silence_changes_nothing(told: list[Frame], sizes: list[int]) -
             for frame in piece:
                 found += cutter.take(frame)
     assert [*found, *cutter.finish()] == cut(told)
+
+
+def test_a_single_voice_after_the_pause_of_a_cut_does_not_stop_the_cutter() -> None:
+    voice = Frame(voiced=True, clear=True, level=6000, range=5000)
+    hush = Frame(voiced=False, clear=False, level=1500, range=5000)
+    spans = cut([voice] * 75 + [hush] * 19 + [voice] + [hush] * 40)
+    assert spans
+    assert all(before.end <= after.begin for before, after in itertools.pairwise(spans))
