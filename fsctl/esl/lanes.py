@@ -49,6 +49,7 @@ class Lanes:
         """Facts dropped so far."""
         self._handler = handler
         self._high_water = high_water
+        self._yielded_at = 0.0
         self._queues: list[Queue] = [Queue() for _ in range(LANES)]
         self._greenlets = [gevent.spawn(self._run, queue) for queue in self._queues]
 
@@ -84,13 +85,12 @@ class Lanes:
         gevent.killall(self._greenlets)
 
     def _run(self, queue: Queue) -> None:
-        since = time.monotonic()
         while True:
             facts, mark = _waiting(queue)
-            if facts and time.monotonic() - since > SLICE_S:
-                # A handler that never waits would keep the hub as long as there are facts.
+            if facts and time.monotonic() - self._yielded_at > SLICE_S:
+                # Handlers that never wait would keep the hub as long as there are facts, in all lanes together.
                 gevent.sleep(YIELD_S)
-                since = time.monotonic()
+                self._yielded_at = time.monotonic()
             self._handle(facts)
             self.depth -= len(facts)
             if mark is not None:

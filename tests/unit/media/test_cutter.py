@@ -144,6 +144,6 @@ def test_skipping_silence_changes_nothing(told: list[Frame], sizes: list[int]) -
 def test_a_single_voice_after_the_pause_of_a_cut_does_not_stop_the_cutter() -> None:
     voice = Frame(voiced=True, clear=True, level=6000, range=5000)
     hush = Frame(voiced=False, clear=False, level=1500, range=5000)
-    spans = cut([voice] * 75 + [hush] * 19 + [voice] + [hush] * 40)
+    spans = cut([voice] * 15 + [voice._replace(range=1500)] * 60 + [hush] * 19 + [voice] + [hush] * 6)
     assert spans
     assert all(before.end <= after.begin for before, after in itertools.pairwise(spans))
