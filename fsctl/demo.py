@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fsctl.call.events import Alias
-from fsctl.config import Config, Media, Transcribe
+from fsctl.config import Archive, Config, Media, Transcribe
 from fsctl.crm import as_text
 from fsctl.sim.samples import Sample, load_samples
 from fsctl.store.db import Database
@@ -84,9 +84,12 @@ class Demo:
         return calls[-1] if calls else None
 
 
-def write_config(path: Path, config: Config, address: str, spool: Path) -> Path:
-    """The config of the processes that serve the simulated FreeSWITCH."""
+def write_config(folder: Path, config: Config, address: str, password: str, spool: Path) -> Path:
+    """The config of the processes that serve the simulated FreeSWITCH, and of who wants to look after it."""
     host, _, port = address.rpartition(":")
+    path, secret = folder / "demo.toml", folder / "demo-password"
+    secret.touch(mode=0o600)
+    secret.write_text(password)
     samples = load_samples()
     languages: Mapping[str, str] = {sample.business_number: sample.language for sample in samples}
     numbers = "\n".join(
@@ -94,14 +97,16 @@ def write_config(path: Path, config: Config, address: str, spool: Path) -> Path:
     )
     path.write_text(
         "# Written by `fsctl run` for the simulated FreeSWITCH; written again at the next start.\n"
+        'data_dir = "."\n\n'
         f"[[node]]\nname = {_toml(NODE)}\nhost = {_toml(host)}\nport = {port}\n"
-        f'password_env = "FSCTL_ESL_PASSWORD"\nspool = {_toml(str(spool))}\n\n'
-        f"{numbers}\n{_table('media', config.media)}\n{_table('transcribe', config.transcribe)}"
+        f"password_file = {_toml(secret.name)}\nspool = {_toml(str(spool))}\n\n"
+        f"{numbers}\n{_table('media', config.media)}\n{_table('archive', config.archive)}\n"
+        f"{_table('transcribe', config.transcribe)}"
     )
     return path
 
 
-def _table(name: str, settings: Media | Transcribe) -> str:
+def _table(name: str, settings: Archive | Media | Transcribe) -> str:
     pairs = (f"{key} = {_toml(value)}\n" for key, value in asdict(settings).items())
     return f"[{name}]\n{''.join(pairs)}"
 

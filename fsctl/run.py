@@ -235,8 +235,9 @@ def _processes(config: Config, dsn: str, speed: float, *, with_samples: bool) ->
         spool = config.data_dir / "spool"
         spool.mkdir(exist_ok=True)
         address = f"127.0.0.1:{_free_port()}"
-        environment |= {"FSCTL_ESL_PASSWORD": secrets.token_urlsafe(24)}
-        written = demo.write_config(config.data_dir / "demo.toml", config, address, spool.absolute())
+        password = secrets.token_urlsafe(24)
+        environment |= {"FSCTL_ESL_PASSWORD": password}
+        written = demo.write_config(config.data_dir, config, address, password, spool.absolute())
         settings = ["--config", str(written)]
         arguments = ["simulate", "--listen", address, "--spool", str(spool), "--speed", str(speed)]
         yield Process("simulate", arguments, logs / "simulate.log", environment)
