@@ -10,7 +10,7 @@ import re
 import secrets
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import gevent
@@ -21,12 +21,19 @@ NUMBER = "15550100900"
 SUITE = "AES_CM_128_HMAC_SHA1_80"
 
 
-def offer(port: int, *, crypto: bool = True) -> str:
-    """The SDP of an INVITE: PCMU, and a key of SDES unless the test wants none (RFC 4568)."""
+def offer(port: int, *, crypto: bool = True, opus: Sequence[str] = ()) -> str:
+    """The SDP of an INVITE: PCMU, or Opus with these parameters, one payload type each (RFC 7587); and a key of
+    SDES unless the test wants none (RFC 4568)."""
     key = base64.b64encode(secrets.token_bytes(30)).decode()
+    types = [str(96 + number) for number in range(len(opus))] or ["0"]
+    codecs = [
+        line
+        for type_, parameters in zip(types, opus)
+        for line in (f"a=rtpmap:{type_} opus/48000/2", f"a=fmtp:{type_} {parameters}")
+    ] or ["a=rtpmap:0 PCMU/8000"]
     lines = [
         "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0",
-        f"m=audio {port} RTP/{'SAVP' if crypto else 'AVP'} 0 101", "a=rtpmap:0 PCMU/8000",
+        f"m=audio {port} RTP/{'SAVP' if crypto else 'AVP'} {' '.join(types)} 101", *codecs,
         "a=rtpmap:101 telephone-event/8000", "a=ptime:20", "a=sendrecv",
     ]  # fmt: skip
     if crypto:
@@ -92,6 +99,7 @@ class Meta:
         number: str = NUMBER,
         headers: Iterable[tuple[str, str]] = (),
         crypto: bool = True,
+        opus: Sequence[str] = (),
     ) -> Call:
         """Send an INVITE as Meta does; the digest is answered when FreeSWITCH asks for it."""
         call = Call(
@@ -101,7 +109,7 @@ class Meta:
             user=user,
             display=display,
             headers=(("X-FB-External-Domain", "wa.meta.vc"), ("x-wa-meta-wacid", wacid), *headers),
-            body=offer(self._sink.getsockname()[1], crypto=crypto),
+            body=offer(self._sink.getsockname()[1], crypto=crypto, opus=opus),
         )
         self._calls[call.call_id] = call
         self._invite(call, None)

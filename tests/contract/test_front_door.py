@@ -62,6 +62,29 @@ def test_a_good_call_is_asked_for_its_digest_and_let_in(meta: Meta, watch: Watch
     assert call.requests == []
 
 
+@pytest.mark.parametrize(
+    "opus",
+    [
+        ("stereo=1",),
+        ("stereo=1;sprop-stereo=1",),
+        ("maxplaybackrate=48000; sprop-stereo=1; stereo=1; useinbandfec=1",),
+        ("sprop-stereo=1",),
+        ("stereo=1;sprop-stereo=1", "useinbandfec=1;stereo=1; sprop-stereo=1"),
+    ],
+)
+def test_whoever_offers_stereo_opus_is_answered_in_mono(
+    opus: tuple[str, ...], meta: Meta, watch: Watch
+) -> None:
+    wacid = new_wacid()
+    call = meta.dial(wacid, opus=opus)
+    assert call.answered.wait(20)
+    uuid = offered(watch, wacid).uuid
+    channels = ask(watch.connection, f"api uuid_getvar {uuid} rtp_use_codec_channels")
+    assert ask(watch.connection, f"api uuid_getvar {uuid} rtp_use_codec_name") == "opus"
+    assert channels == "1"
+    meta.hang_up(call)
+
+
 def test_headers_of_ten_thousand_characters_arrive_bounded_and_change_nothing(
     meta: Meta, watch: Watch
 ) -> None:
