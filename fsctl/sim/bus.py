@@ -79,8 +79,8 @@ ORIGINS: dict[str, tuple[str, str, int]] = {
 class Subscriber(Protocol):
     """What gets events: an ESL listener."""
 
-    def hears(self, name: str, subclass: str) -> bool:
-        """Whether an event of this name may be wanted, whatever its headers will be."""
+    def hears(self, name: str, subclass: str, own: Headers) -> bool:
+        """Whether an event of this name, with these headers of its own, may be wanted."""
 
     def offer(self, event: Event) -> None:
         """Take the event, or leave it if nobody asked for it."""
@@ -97,9 +97,9 @@ class Bus:
         self._stamp_s = -1
         self._stamps = ("", "")
 
-    def is_heard(self, name: str, subclass: str = "") -> bool:
-        """Whether it is worth making an event: most of a call's are wanted by nobody."""
-        return any(subscriber.hears(name, subclass) for subscriber in self.subscribers)
+    def is_heard(self, name: str, subclass: str, own: Headers) -> bool:
+        """Whether an event with these headers of its own is worth making: most are wanted by nobody."""
+        return any(subscriber.hears(name, subclass, own) for subscriber in self.subscribers)
 
     def skip(self) -> None:
         """An event that nobody hears is fired all the same: it has its number."""

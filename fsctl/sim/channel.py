@@ -200,10 +200,11 @@ class Channel:
         subclass: str = "",
     ) -> None:
         """Fire an event of this channel with its own headers before or after the channel's."""
-        if not self.bus.is_heard(name, subclass):
+        before, after = before or [], after or []
+        if not self.bus.is_heard(name, subclass, before + after):
             self.bus.skip()
             return
-        headers = (before or []) + self.headers(full=full) + (after or [])
+        headers = before + self.headers(full=full) + after
         self.bus.fire(name, headers, origin=origin, subclass=subclass)
 
     def enter(self, state: str) -> None:

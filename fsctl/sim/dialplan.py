@@ -171,7 +171,7 @@ def _substitute(data: str, found: re.Match[str]) -> str:
         index = int(reference[1])
         return (found[index] or "") if index <= (found.re.groups or 0) else ""
 
-    return re.sub(r"\$(\d)", capture, data)
+    return re.sub(r"\$(\d)", capture, data) if "$" in data else data
 
 
 def expand(text: str, variable: Lookup) -> str:
@@ -187,7 +187,7 @@ def expand(text: str, variable: Lookup) -> str:
             return f"${{{name}}}"
         return "\\" * (slashes // 2) + (variable(name) or "")
 
-    return re.sub(r"(\\*)\$\{([^{}()]+)\}", put, text)
+    return re.sub(r"(\\*)\$\{([^{}()]+)\}", put, text) if "${" in text else text
 
 
 def _extension(element: Any, file: str, applications: Container[str] | None) -> Extension:

@@ -6,9 +6,9 @@ optional body. Both encodings keep order and duplicates. The outer header of an 
 and then ``Content-Type``; replies to commands have them the other way round.
 """
 
-import json
 import re
 from functools import lru_cache
+from json.encoder import encode_basestring
 
 Headers = list[tuple[str, str]]
 
@@ -61,6 +61,8 @@ class Event:
 
     def get(self, name: str) -> str | None:
         """The first header of that name; case does not matter, as in switch_event_get_header."""
+        if name == "Event-Name":
+            return self.name
         if self._index is None:
             self._index = {}
             for key, value in self.headers:
@@ -93,10 +95,11 @@ class Event:
             if self.body:
                 pairs.append(("Content-Length", str(len(self.body.encode("utf-8", "surrogateescape")))))
                 pairs.append(("_body", self.body))
-            text = ",".join(f"{_quote(name)}:{_quote(value)}" for name, value in pairs)
+            text = ",".join([_key(name) + encode_basestring(value) for name, value in pairs])
             self._json = b"{" + text.encode("utf-8", "surrogateescape") + b"}"
         return self._json
 
 
-def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+@lru_cache(maxsize=4096)
+def _key(name: str) -> str:
+    return encode_basestring(name) + ":"

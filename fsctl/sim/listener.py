@@ -21,7 +21,7 @@ from gevent.lock import RLock
 from gevent.socket import SHUT_RDWR, socket
 
 from fsctl.sim import api
-from fsctl.sim.event import Event
+from fsctl.sim.event import Event, Headers
 from fsctl.sim.subscription import MY_EVENTS, Subscription
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ class Listener:
 
     # Events -----------------------------------------------------------------------------------------------
 
-    def hears(self, name: str, subclass: str) -> bool:
-        """Whether its subscription has such events at all."""
-        return not self.closed and self.subscription.hears(name, subclass)
+    def hears(self, name: str, subclass: str, own: Headers) -> bool:
+        """Whether its subscription may want such an event, whose own headers are these."""
+        return not self.closed and self.subscription.may_want(name, subclass, own)
 
     def offer(self, event: Event) -> None:
         """Queue a wanted event; count it as lost when the queue is full, and die of too many losses."""

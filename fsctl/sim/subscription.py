@@ -5,9 +5,10 @@ filter exists, events that lack its header are dropped.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
-from fsctl.sim.event import EVENT_NAMES, Event
+from fsctl.sim.event import EVENT_NAMES, Event, Headers
 
 _MY_EVENTS = """
 CHANNEL_ANSWER CHANNEL_APPLICATION CHANNEL_BRIDGE CHANNEL_CREATE CHANNEL_DATA CHANNEL_DESTROY
@@ -15,6 +16,12 @@ CHANNEL_EXECUTE CHANNEL_EXECUTE_COMPLETE CHANNEL_HANGUP CHANNEL_HANGUP_COMPLETE 
 CHANNEL_UUID CHANNEL_OUTGOING CHANNEL_PARK CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_STATE
 CHANNEL_UNBRIDGE CHANNEL_UNPARK CHANNEL_CALLSTATE CHANNEL_HOLD CHANNEL_UNHOLD CALL_UPDATE
 """
+
+#: Headers that come with the channel or with any event, not with this one.
+FROM_CHANNEL = (
+    "channel-", "caller-", "other-", "variable_", "unique-id", "call-", "answer-", "presence-", "hangup-", "core-",
+    "freeswitch-", "event-",
+)  # fmt: skip
 
 #: The events of ``myevents`` (mod_event_socket.c 2096-2125).
 MY_EVENTS = frozenset(_MY_EVENTS.split())
@@ -81,6 +88,15 @@ class Subscription:
             return self.active
         return name in self.names and (name != "CUSTOM" or not subclass or subclass in self.subclasses)
 
+    def may_want(self, name: str, subclass: str, own: Headers) -> bool:
+        """Whether such an event can be wanted, as far as its name and its own headers tell: of most it is not worth
+        making the rest, which is the channel. ``wants`` decides.
+        """
+        if not self.hears(name, subclass):
+            return False
+        known = {key.lower(): value for key, value in reversed([("Event-Name", name), *own])}
+        return not self.filters or any(_may_hit(header, wanted, known) for header, wanted in self.filters)
+
     def wants(self, event: Event) -> bool:
         """The decision of mod_event_socket.c event_handler, lines 300-390."""
         if not self.hears(event.name, event.subclass):
@@ -93,21 +109,31 @@ class Subscription:
         """Positive filters are ORed, a hit of a ``-value`` filter drops, no hit at all drops too."""
         send = False
         for name, wanted in self.filters:
-            value = event.get(name)
-            if value is None:
-                continue
-            text = wanted.lstrip("+- ")
-            signs = wanted[: len(wanted) - len(text)].replace(" ", "")
-            positive = not signs.endswith("-")
+            text, positive = _signed(wanted)
             if send and positive:
                 continue
-            if _matches(value, text, wanted.startswith("/")):
+            value = event.get(name)
+            if value is not None and _matches(value, text, wanted.startswith("/")):
                 if not positive:
                     return False
                 send = True
         return send
 
 
+def _signed(wanted: str) -> tuple[str, bool]:
+    text = wanted.lstrip("+- ")
+    return text, not wanted[: len(wanted) - len(text)].replace(" ", "").endswith("-")
+
+
+def _may_hit(header: str, wanted: str, known: Mapping[str, str]) -> bool:
+    name = header.lower()
+    text, positive = _signed(wanted)
+    if name in known:
+        return positive and _matches(known[name], text, wanted.startswith("/"))
+    return name.startswith(FROM_CHANNEL)
+
+
+@lru_cache(maxsize=1024)
 def _matches(value: str, text: str, is_regex: bool) -> bool:
     if not is_regex:
         return value.lower() == text.lower()
