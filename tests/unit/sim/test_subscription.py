@@ -1,6 +1,8 @@
 """Who gets which event: names, subclasses, nixevent, filters."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fsctl.sim.event import Event
 from fsctl.sim.subscription import Subscription
@@ -55,3 +57,37 @@ def test_unknown_words_are_skipped():
 )
 def test_filters_are_ored_and_drop_what_lacks_the_header(filters, headers, passes):
     assert subscribed("all", filters).wants(event(**headers)) is passes
+
+
+OWN = st.lists(
+    st.tuples(st.sampled_from(["Application", "API-Command", "A"]), st.sampled_from("xy")), max_size=3
+)
+CHANNELS = st.lists(
+    st.tuples(st.sampled_from(["Unique-ID", "variable_a", "Caller-ANI"]), st.sampled_from("xy")), max_size=3
+)
+FILTERS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["event-name", "Application", "API-Command", "A", "unique-id", "variable_a", "Core-UUID"]
+        ),
+        st.sampled_from(["x", "y", "-x", "/^x/", "- /^y/", "CHANNEL_ANSWER", "/^(?!CHANNEL_EXECUTE$)/"]),
+    ),
+    max_size=4,
+)
+
+
+@given(
+    name=st.sampled_from(["CHANNEL_ANSWER", "CHANNEL_EXECUTE"]), own=OWN, channel=CHANNELS, filters=FILTERS
+)
+def test_what_is_wanted_was_never_thought_not_to_be(name, own, channel, filters):
+    one = subscribed("CHANNEL_ANSWER CHANNEL_EXECUTE", filters)
+    made = Event(name, [("Core-UUID", "x"), *channel, *own])
+    assert one.may_want(name, "", own) or not one.wants(made)
+
+
+def test_applications_that_nobody_filters_for_are_not_worth_making():
+    one = subscribed(
+        "CHANNEL_EXECUTE", [("Event-Name", "/^(?!CHANNEL_EXECUTE$)/"), ("Application", "hangup")]
+    )
+    assert not one.may_want("CHANNEL_EXECUTE", "", [("Application", "set")])
+    assert one.may_want("CHANNEL_EXECUTE", "", [("Application", "hangup")])
