@@ -6,7 +6,7 @@ waits for it: FreeSWITCH goes on by its dialplan, and nothing that happened is d
 """
 
 import logging
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -62,32 +62,54 @@ class Controller:
     def on_events(self, facts: Sequence[CallEvent]) -> None:
         """Take facts through their steps. Those that came together are stored together: under load a transaction
         holds many, and the switch is told after it."""
-        pending = deque(facts)
-        while pending:
-            calls, asked = self._steps(pending)
-            stored = [one for one in asked if isinstance(one, commands.StoreCommand)]
-            if stored:
-                answers = self._patiently(lambda: self._calls.apply(stored))  # noqa: B023
-                pending.extendleft(reversed(answers))
-            for uuid, call in calls.items():
-                self._remember(uuid, call)
-            for command in asked:
-                if isinstance(command, commands.SwitchCommand):
-                    # The lane does not wait for the answer: the facts of other calls are behind it.
-                    gevent.spawn(self._tell_switch, command)
-
-    def _steps(self, pending: deque[CallEvent]) -> tuple[dict[str, Call | None], list[Command]]:
-        """Step until a fact asks something: its answer comes before what follows. The calls as they are then."""
         calls: dict[str, Call | None] = {}
         asked: list[Command] = []
+        pending: Sequence[CallEvent] = facts
         while pending:
-            fact = pending.popleft()
-            before = calls[fact.uuid] if fact.uuid in calls else self._recall(fact.uuid)
-            calls[fact.uuid], more = machine.step(before, fact, self._policy)
+            pending, more = self._steps(calls, pending)
             asked += more
-            if any(isinstance(one, commands.FindContact) for one in more):
-                break
-        return calls, asked
+        stored = [one for one in asked if isinstance(one, commands.StoreCommand)]
+        if stored:
+            self._patiently(lambda: self._calls.apply(stored))
+        for uuid, call in calls.items():
+            self._remember(uuid, call)
+        for command in asked:
+            if isinstance(command, commands.SwitchCommand):
+                # The lane does not wait for the answer: the facts of other calls are behind it.
+                gevent.spawn(self._tell_switch, command)
+
+    def _steps(
+        self, calls: dict[str, Call | None], facts: Sequence[CallEvent]
+    ) -> tuple[Sequence[CallEvent], list[Command]]:
+        """One step for each fact, up to a question: what follows of that call comes after the answer. Nothing is
+        acted on in between, so who calls and where the call goes are stored as one.
+
+        Returns:
+            Answers, and the facts that wait behind them; and all other commands.
+        """
+        questions: dict[str, commands.FindContact] = {}
+        later: list[CallEvent] = []
+        asked: list[Command] = []
+        for fact in facts:
+            if fact.uuid in questions:
+                later.append(fact)
+                continue
+            before = calls[fact.uuid] if fact.uuid in calls else self._recall(fact)
+            calls[fact.uuid], more = machine.step(before, fact, self._policy)
+            asked += (one for one in more if not isinstance(one, commands.FindContact))
+            questions.update((one.uuid, one) for one in more if isinstance(one, commands.FindContact))
+        return [*self._answers(list(questions.values())), *later], asked
+
+    def _answers(self, questions: Sequence[commands.FindContact]) -> list[CallEvent]:
+        """Who calls, for all of them at once."""
+        if len(questions) <= 1:
+            return [self._answer(question) for question in questions]
+        asking = [gevent.spawn(self._answer, question) for question in questions]
+        gevent.joinall(asking, raise_error=True)
+        return [greenlet.value for greenlet in asking]
+
+    def _answer(self, question: commands.FindContact) -> CallEvent:
+        return self._patiently(lambda: self._calls.answer(question))
 
     def _tell_switch(self, command: commands.SwitchCommand) -> None:
         try:
@@ -98,10 +120,13 @@ class Controller:
         if not reply.ok:
             log.info("call %s: not steered: %s", command.uuid, reply.text.strip())
 
-    def _recall(self, uuid: str) -> Call | None:
-        if uuid not in self._known:
-            self._remember(uuid, self._patiently(lambda: self._calls.load(uuid)))
-        return self._known[uuid]
+    def _recall(self, fact: CallEvent) -> Call | None:
+        if fact.uuid not in self._known:
+            # An offer that was seen as it came is the first that anybody hears of the call.
+            is_first = isinstance(fact, events.CallOffered) and fact.found == "live"
+            call = None if is_first else self._patiently(lambda: self._calls.load(fact.uuid))
+            self._remember(fact.uuid, call)
+        return self._known[fact.uuid]
 
     def _remember(self, uuid: str, call: Call | None) -> None:
         """Channels that are none of ours are remembered too, so that Postgres is asked once for each."""

@@ -38,6 +38,8 @@ REWRITE_S = 15.0
 """What did not change is written again after this, so that nobody takes it for old."""
 PAUSE_S = 1.0
 """Between the looks of ``once``: longer than the lists lag."""
+YIELD_S = 1e-6
+"""With hundreds of agents a round takes tens of milliseconds; calls come in between."""
 WHO = "reconciler"
 
 
@@ -121,7 +123,9 @@ class Reconciler:
         ours = self._ours()
         self._write_audit()
         snapshot = self._reader.snapshot(ours.calls)
+        gevent.sleep(YIELD_S)
         self._mirror(snapshot)
+        gevent.sleep(YIELD_S)
         self._memory = compare(snapshot, ours, self._memory, time.monotonic())
         due = [case.finding for case in self._memory.cases if case.is_due] if act else []
         sent = tuple((finding, self._repair(finding, ours)) for finding in due)
@@ -224,9 +228,15 @@ class Reconciler:
             # mod_callcenter is not there, or is being loaded again: what is kept of its agents stays.
             return
         rows = rows_of(snapshot)
-        if rows != self._written or time.monotonic() - self._written_at > REWRITE_S:
+        gevent.sleep(YIELD_S)
+        is_old = time.monotonic() - self._written_at > REWRITE_S
+        changed = None if is_old or self._written is None else rows.since(self._written)
+        if changed is None:
             self._agents.write(self._origin.node, rows)
-            self._written, self._written_at = rows, time.monotonic()
+            self._written_at = time.monotonic()
+        elif any(changed.tables):
+            self._agents.write(self._origin.node, changed, all_of_them=False)
+        self._written = rows
 
 
 def once(reconciler: Reconciler, *, act: bool) -> tuple[list[str], bool]:

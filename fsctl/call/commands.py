@@ -6,7 +6,7 @@ The store carries out those that change rows, in one transaction and first; then
 from dataclasses import dataclass
 from datetime import datetime
 
-from fsctl.call.events import Alias, CallEvent
+from fsctl.call.events import Alias, CallEvent, GapKind
 from fsctl.call.state import Call
 
 
@@ -19,7 +19,7 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreCommand(Command):
-    """Changes or asks for rows."""
+    """Changes rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,8 @@ class AppendEvent(StoreCommand):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FindContact(StoreCommand):
-    """Ask who calls, making contact and thread when new. Answered by ContactFound."""
+class FindContact(Command):
+    """Ask the store who calls, making contact and thread when new. Answered by ContactFound."""
 
     at: datetime
     node: str
@@ -69,6 +69,24 @@ class CloseRecording(StoreCommand):
     path: str | None
     size_bytes: int | None = None
     """As the switch says it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenGap(StoreCommand):
+    """From ``at`` on the recording at ``path`` has nothing, on purpose."""
+
+    at: datetime
+    kind: GapKind
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloseGap(StoreCommand):
+    """Until ``at``."""
+
+    at: datetime
+    kind: GapKind
 
 
 @dataclass(frozen=True, kw_only=True)

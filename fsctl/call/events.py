@@ -106,6 +106,35 @@ class RecordingStopped(CallEvent):
         return self.path
 
 
+GapKind = Literal["pause", "mask"]
+"""Of a recording: the file does not grow meanwhile, or silence is written into it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapBegan(CallEvent):
+    """From here on the call is not recorded on purpose: a card number is read out."""
+
+    kind: GapKind
+    path: str
+    reason: str
+
+    @property
+    def key(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class GapEnded(CallEvent):
+    """The call is recorded again."""
+
+    kind: GapKind
+    path: str
+
+    @property
+    def key(self) -> str:
+        return self.path
+
+
 @dataclass(frozen=True, kw_only=True)
 class MemberJoined(CallEvent):
     """The caller waits in a queue."""
@@ -239,6 +268,8 @@ EVENTS: tuple[type[CallEvent], ...] = (
     CallAnswered,
     RecordingStarted,
     RecordingStopped,
+    GapBegan,
+    GapEnded,
     MemberJoined,
     AgentOffered,
     AgentFailed,

@@ -120,6 +120,7 @@ def routes(call: Call, event: events.ContactFound, policy: Policy) -> Result:
         sticky_agent=route.sticky_agent,
         expected_wait_s=route.expected_wait_s,
         answer_within_s=policy.queue(route.queue).answer_within_s,
+        redact=policy.redaction(route.queue),
     )
     told = steering.variables(event, route, policy)
     return after, (commands.SetVariables(uuid=call.uuid, variables=told),)
@@ -153,6 +154,17 @@ def stops_recording(call: Call, event: events.RecordingStopped, _policy: Policy)
     return call, (commands.CloseRecording(uuid=call.uuid, at=event.at, path=event.path, size_bytes=size),)
 
 
+def hides(call: Call, event: events.GapBegan, _policy: Policy) -> Result:
+    """The recording is paused or masked."""
+    gap = commands.OpenGap(uuid=call.uuid, at=event.at, kind=event.kind, path=event.path, reason=event.reason)
+    return call, (gap,)
+
+
+def shows_again(call: Call, event: events.GapEnded, _policy: Policy) -> Result:
+    """It goes on."""
+    return call, (commands.CloseGap(uuid=call.uuid, at=event.at, kind=event.kind),)
+
+
 def queues(call: Call, event: events.MemberJoined, policy: Policy) -> Result:
     """The caller waits. The queue that mod_callcenter names is the truth, whatever we asked for."""
     return replace(
@@ -163,27 +175,35 @@ def queues(call: Call, event: events.MemberJoined, policy: Policy) -> Result:
         queued_at=event.at,
         answered_at=call.answered_at or event.at,
         answer_within_s=call.answer_within_s or policy.queue(event.queue).answer_within_s,
+        redact=_redacted(call, event.queue, policy),
     ), ()
 
 
-def moves_on(call: Call, event: events.MemberJoined, _policy: Policy) -> Result:
+def moves_on(call: Call, event: events.MemberJoined, policy: Policy) -> Result:
     """From one queue to the next, as after the agent of last time: the wait counts from the first."""
     if _is_known(call, event) or call.queued_at is None or event.at <= call.queued_at:
         return call, ()
     member_uuid = event.member_uuid or None
+    call = replace(call, redact=_redacted(call, event.queue, policy))
     return replace(
         call, phase=Phase.QUEUED, queue=event.queue, member_uuid=member_uuid, agent=None, member_cause=None
     ), ()
 
 
-def queues_again(call: Call, event: events.MemberJoined, _policy: Policy) -> Result:
+def queues_again(call: Call, event: events.MemberJoined, policy: Policy) -> Result:
     """Sent back to a queue after talking. An older joining is the one that we know, told again at resync."""
     if _is_known(call, event) or call.bridged_at is None or event.at <= call.bridged_at:
         return call, ()
     member_uuid = event.member_uuid or None
+    call = replace(call, redact=_redacted(call, event.queue, policy))
     return replace(
         call, phase=Phase.QUEUED, queue=event.queue, member_uuid=member_uuid, agent=None, agent_uuid=None
     ), ()
+
+
+def _redacted(call: Call, queue: str, policy: Policy) -> tuple[str, ...]:
+    """What one queue wanted redacted is not shown because the next one does not care."""
+    return tuple(dict.fromkeys((*call.redact, *policy.redaction(queue))))
 
 
 def _is_known(call: Call, event: events.MemberJoined) -> bool:
@@ -191,9 +211,10 @@ def _is_known(call: Call, event: events.MemberJoined) -> bool:
     return event.queue == call.queue if not event.member_uuid else event.member_uuid == call.member_uuid
 
 
-def rings(call: Call, event: events.AgentOffered, _policy: Policy) -> Result:
+def rings(call: Call, event: events.AgentOffered, policy: Policy) -> Result:
     """An agent's phone rings for this caller. Whoever watches the story (``store.offers``) sees it at once."""
-    return replace(call, phase=Phase.RINGING, queue=event.queue, agent=event.agent), ()
+    redacted = _redacted(call, event.queue, policy) if event.queue != call.queue else call.redact
+    return replace(call, phase=Phase.RINGING, queue=event.queue, agent=event.agent, redact=redacted), ()
 
 
 def rings_on(call: Call, event: events.AgentFailed, _policy: Policy) -> Result:
@@ -308,6 +329,8 @@ TABLE: Mapping[Phase, Row] = {
         events.CallAnswered: answers,
         events.RecordingStarted: records,
         events.RecordingStopped: stops_recording,
+        events.GapBegan: hides,
+        events.GapEnded: shows_again,
         events.MemberJoined: queues,
         events.AgentOffered: rings,
         events.AgentFailed: notes,
@@ -325,6 +348,8 @@ TABLE: Mapping[Phase, Row] = {
         events.CallAnswered: stays,
         events.RecordingStarted: records,
         events.RecordingStopped: stops_recording,
+        events.GapBegan: hides,
+        events.GapEnded: shows_again,
         events.MemberJoined: queues,
         events.AgentOffered: rings,
         events.AgentFailed: notes,
@@ -342,6 +367,8 @@ TABLE: Mapping[Phase, Row] = {
         events.CallAnswered: was_answered,
         events.RecordingStarted: records,
         events.RecordingStopped: stops_recording,
+        events.GapBegan: hides,
+        events.GapEnded: shows_again,
         events.MemberJoined: moves_on,
         events.AgentOffered: rings,
         events.AgentFailed: notes,
@@ -359,6 +386,8 @@ TABLE: Mapping[Phase, Row] = {
         events.CallAnswered: was_answered,
         events.RecordingStarted: records,
         events.RecordingStopped: stops_recording,
+        events.GapBegan: hides,
+        events.GapEnded: shows_again,
         events.MemberJoined: moves_on,
         events.AgentOffered: rings,
         events.AgentFailed: rings_on,
@@ -376,6 +405,8 @@ TABLE: Mapping[Phase, Row] = {
         events.CallAnswered: was_answered,
         events.RecordingStarted: records,
         events.RecordingStopped: stops_recording,
+        events.GapBegan: hides,
+        events.GapEnded: shows_again,
         events.MemberJoined: queues_again,
         # Ring-all: the phones of the others are still being reported when one of them has won.
         events.AgentOffered: stays,
@@ -395,6 +426,8 @@ TABLE: Mapping[Phase, Row] = {
         # A recording cannot begin on a leg that is gone; a replayed start of one that we hold is harmless.
         events.RecordingStarted: records,
         events.RecordingStopped: stops_recording,
+        events.GapBegan: hides,
+        events.GapEnded: shows_again,
         events.MemberJoined: stays,
         events.AgentOffered: stays,
         events.AgentFailed: notes,

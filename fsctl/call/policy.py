@@ -43,6 +43,8 @@ class Queue:
     """Language -> queue of those who speak it."""
     skills: Mapping[str, str] = field(default_factory=dict)
     """Skill that a rule asks for -> queue of those who have it."""
+    redact: tuple[str, ...] = ()
+    """Taken out of text, and silenced in archived audio: card, code, email, phone, or patterns by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,26 @@ class Policy:
     sticky_queue: str = "{agent}-own@fsctl"
     """The queue with that one agent; its max-wait-time is how long it is tried."""
     payload_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    """Name -> regular expression of what a queue may want redacted besides."""
 
     def queue(self, name: str | None) -> Queue:
         """What is said of a queue; nothing said is the defaults."""
         return self.queues.get(name or "", Queue())
+
+    def redaction(self, name: str | None) -> tuple[str, ...]:
+        """What a queue wants redacted, as ``NAME=REGULAR EXPRESSION`` where it is a pattern of ours.
+
+        Whole, because whoever decodes the call has nothing but the database.
+        """
+        kinds = self.queue(name).redact
+        return tuple(f"{kind}={self.patterns[kind]}" if kind in self.patterns else kind for kind in kinds)
+
+    def redaction_of_unknown(self) -> tuple[str, ...]:
+        """What any queue wants redacted: for a call of which we do not know where it was."""
+        return tuple(dict.fromkeys(kind for name in self.queues for kind in self.redaction(name)))
+
+    def redaction_of_chat(self, business_number: str) -> tuple[str, ...]:
+        """What is redacted of the chat with one of our numbers: what its queue wants, else the default queue."""
+        number = self.numbers.get(business_number.lstrip("+"), Number())
+        return self.redaction(number.queue or self.default_queue)

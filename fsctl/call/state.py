@@ -81,6 +81,8 @@ class Call:
     answer_within_s: int | None = None
     """The queue's service level when the call came."""
     language: str | None = None
+    redact: tuple[str, ...] = ()
+    """What must not be stored of what is said: asked by the queues that it was in."""
     agent: str | None = None
     agent_uuid: str | None = None
     answered_at: datetime | None = None

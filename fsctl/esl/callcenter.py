@@ -132,10 +132,11 @@ class Snapshot:
     @cached_property
     def tiers_of(self) -> Mapping[str, tuple[Tier, ...]]:
         """By agent."""
-        return {
-            agent.name: tuple(tier for tier in self.tiers if tier.agent == agent.name)
-            for agent in self.agents
-        }
+        tiers: dict[str, tuple[Tier, ...]] = {agent.name: () for agent in self.agents}
+        for tier in self.tiers:
+            if tier.agent in tiers:
+                tiers[tier.agent] += (tier,)
+        return tiers
 
     @cached_property
     def legs(self) -> Mapping[str, Channel]:

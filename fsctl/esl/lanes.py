@@ -18,7 +18,9 @@ from fsctl.call.events import CallEvent
 
 log = logging.getLogger(__name__)
 
-LANES = 16
+LANES = 4
+"""Few: what comes while Postgres writes is written together next, so that the cost of a fact falls as their number
+rises."""
 HIGH_WATER = 20_000
 """Facts that wait before any is shed: about 20 MB, and minutes of work."""
 SHEDDABLE = (
@@ -31,6 +33,11 @@ SHEDDABLE = (
 )
 BATCH = 64
 """Most facts that are handled at once."""
+URGENT = (events.CallOffered, events.AgentOffered)
+"""A caller or an agent waits for what follows."""
+LINGER_S = 0.01
+"""How long any other fact waits for company: what FreeSWITCH tells of one moment (a bridge, a hang-up) comes as
+several events, and is stored as one."""
 SLICE_S = 0.001
 """Longest time that a greenlet of the link keeps the hub for itself."""
 YIELD_S = 1e-6
@@ -116,4 +123,6 @@ def _waiting(queue: Queue) -> tuple[list[CallEvent], Flag | None]:
         if isinstance(one, Flag):
             return facts, one
         facts.append(one)
+        if len(facts) == 1 and queue.empty() and not isinstance(one, URGENT):
+            gevent.sleep(LINGER_S)
     return facts, None

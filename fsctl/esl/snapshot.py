@@ -41,21 +41,15 @@ class Reader:
             LinkError: the link went, or FreeSWITCH does not answer as FreeSWITCH does.
         """
         at = self._clock()
-        agents = [_agent(row) for row in self._table(encode.ListAgents(), "contact")]
+        rows = self._table(encode.ListAgents(), "contact")
         queues = tuple(_queue(row) for row in self._table(encode.ListQueues(), "moh_sound"))
         tiers = tuple(_tier(row) for row in self._table(encode.ListTiers()))
         members = tuple(member for queue in queues for member in self._members(queue.name))
         channels = {one.uuid: one for one in self._channels()}
         for ghost in self._ghosts(members, channels, open_calls):
             channels.pop(ghost, None)
-        if agents:
-            users = {
-                f"{row.get('reg_user')}@{row.get('realm')}" for row in self._rows(encode.ShowRegistrations())
-            }
-            agents = [
-                dataclasses.replace(agent, registered=self._phones.registered(agent.contact, users))
-                for agent in agents
-            ]
+        users = self._users() if rows else set()
+        agents = [_agent(row, self._phones.registered(_text(row, "contact"), users)) for row in rows]
         return Snapshot(
             at=at,
             queues=queues,
@@ -87,6 +81,10 @@ class Reader:
         except Unencodable:
             return
         yield from (_member(row) for row in rows)
+
+    def _users(self) -> set[str]:
+        """Who has a phone registered."""
+        return {f"{row.get('reg_user')}@{row.get('realm')}" for row in self._rows(encode.ShowRegistrations())}
 
     def _rows(self, command: encode.Request) -> list[dict[str, Any]]:
         """The rows of a ``show ... as json``; none at all have no ``rows``."""
@@ -169,8 +167,9 @@ def _queue(row: Mapping[str, str]) -> Queue:
     )
 
 
-def _agent(row: Mapping[str, str]) -> Agent:
+def _agent(row: Mapping[str, str], registered: bool | None = None) -> Agent:
     return Agent(
+        registered=registered,
         name=row["name"],
         status=row.get("status", ""),
         state=row.get("state", ""),

@@ -59,6 +59,25 @@ class Rows:
     tiers: Sequence[Mapping[str, Any]]
     queues: Sequence[Mapping[str, Any]]
 
+    def since(self, before: "Rows") -> "Rows | None":
+        """What is new or changed; None when rows have gone."""
+        if [_names(rows) for rows in self.tables] != [_names(rows) for rows in before.tables]:
+            return None
+        changed = (
+            [row for row, old in zip(rows, olds) if row != old]
+            for rows, olds in zip(self.tables, before.tables)
+        )
+        return Rows(**dict(zip(("agents", "tiers", "queues"), changed)))
+
+    @property
+    def tables(self) -> tuple[Sequence[Mapping[str, Any]], ...]:
+        """All three."""
+        return self.agents, self.tiers, self.queues
+
+
+def _names(rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, Any]]:
+    return [(row.get("name") or row.get("queue"), row.get("agent")) for row in rows]
+
 
 class Agents:
     """The tables agent, tier and queue, as far as they mirror the switch."""
@@ -66,14 +85,20 @@ class Agents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def write(self, node: str, rows: Rows) -> None:
-        """Make the tables of a node say this, in one transaction; what is kept of an agent stays."""
+    def write(self, node: str, rows: Rows, *, all_of_them: bool = True) -> None:
+        """Make the tables of a node say this, in one transaction; what is kept of an agent stays.
+
+        Args:
+            all_of_them: rows that are not among these go.
+        """
         with self._database.transaction(f"writing the agents of {node}") as transaction:
-            for table, content in (("agents", rows.agents), ("tiers", rows.tiers), ("queues", rows.queues)):
-                noun = "queues" if table == "queues" else "agents"
+            for query, content in (
+                ("agents.write_agents", rows.agents),
+                ("agents.write_tiers", rows.tiers),
+                ("queues.write_queues", rows.queues),
+            ):
                 given = Jsonb([dict(row) for row in content])
-                transaction.run(f"{noun}.write_{table}", node=node, rows=given)
-                transaction.run(f"{noun}.drop_other_{table}", node=node, rows=given)
+                transaction.run(query, node=node, rows=given, all=all_of_them)
 
     def kept(self, node: str) -> list[Kept]:
         """Of the agents of a node of whom something is kept."""

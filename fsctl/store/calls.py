@@ -1,13 +1,19 @@
 """Calls: what the controller asks of Postgres."""
 
+import dataclasses
 from collections.abc import Sequence
 
 from fsctl.call import commands
 from fsctl.call.commands import StoreCommand
-from fsctl.call.events import Alias, CallEvent, ContactFound
+from fsctl.call.events import Alias, ContactFound
+from fsctl.call.known import Known
 from fsctl.call.state import Call, Disposition, Fault, Phase
 from fsctl.store import known, steps, threads
 from fsctl.store.db import Bell, Database, Row, Transaction
+
+STORY_EVERY_S = 0.05
+"""Who watches the story reads: no eye sees the difference."""
+_FIELDS = tuple(field.name for field in dataclasses.fields(Call))
 
 
 class Calls:
@@ -15,7 +21,9 @@ class Calls:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._bell = Bell(database, "calls.wake")
+        self._loads = known.Loads(database)
+        self._story = Bell(database, "calls.wake", every_s=STORY_EVERY_S)
+        self._offers = Bell(database, "offers.wake")
 
     def load(self, uuid: str) -> Call | None:
         """The call with this uuid, if it is one of ours."""
@@ -28,60 +36,56 @@ class Calls:
         with self._database.transaction(f"reading open calls of {node}") as transaction:
             return [call_from_row(row) for row in transaction.rows("calls.open_calls", node=node)]
 
-    def apply(self, batch: Sequence[StoreCommand]) -> list[CallEvent]:
-        """Carry out the commands of one step, or of several that came together: all or none.
-
-        Returns:
-            Answers to questions among them, as events. They are asked when the rest is stored; a question that
-            is lost in between is asked again when the call is told again.
-        """
-        asked = [one for one in batch if isinstance(one, commands.FindContact)]
-        wanted = list(steps.statements([one for one in batch if not isinstance(one, commands.FindContact)]))
-        if wanted:
-            self._store(wanted, f"saving call {', '.join(sorted({command.uuid for command in batch}))}")
-        return [self._find_contact(question) for question in asked]
-
-    def _store(self, wanted: Sequence[steps.Statement], doing: str) -> None:
+    def apply(self, batch: Sequence[StoreCommand]) -> None:
+        """Carry out the commands of one step, or of several that came together: all or none."""
+        wanted = list(steps.statements(batch))
+        if not wanted:
+            return
         alone = len(wanted) == 1 and not wanted[0].audits
         begin = self._database.statement if alone else self._database.transaction
-        with begin(doing) as transaction:
+        with begin(f"saving call {', '.join(sorted({command.uuid for command in batch}))}") as transaction:
             for statement in wanted:
                 statement.run(transaction)
-        self._bell.ring()
+        self._story.ring()
+        if any(statement.has_offer for statement in wanted):
+            self._offers.ring()
 
-    def _find_contact(self, question: commands.FindContact) -> ContactFound:
+    def answer(self, question: commands.FindContact) -> ContactFound:
+        """Who calls; contact and thread are made when new. Asked twice, the answer is the same."""
         doing = f"finding the contact of call {question.uuid}"
         with self._database.statement(doing) as transaction:
-            found = threads.known_contact(transaction, question.aliases, question.to_number)
-            if found is not None:
-                return _answer(transaction, question, *found)
-        with self._database.transaction(doing) as transaction:
-            contact = threads.find_contact(
-                transaction, question.aliases, question.display_name, language=None
-            )
-            return _answer(transaction, question, contact, None)
+            found = known.caller(transaction, question.aliases, question.to_number, question.node)
+        if found is None or found.thread_id is None:
+            with self._database.transaction(doing) as transaction:
+                found = _make(transaction, question)
+        assert found.thread_id is not None
+        return ContactFound(
+            uuid=question.uuid,
+            at=question.at,
+            contact_id=found.contact_id,
+            thread_id=found.thread_id,
+            name=found.name,
+            language=found.language,
+            known=Known(past=found.past, loads=self._loads.of(question.node)),
+        )
 
 
-def _answer(
-    transaction: Transaction, question: commands.FindContact, contact: threads.Contact, thread_id: int | None
-) -> ContactFound:
-    return ContactFound(
-        uuid=question.uuid,
-        at=question.at,
-        contact_id=contact.id,
-        thread_id=thread_id or threads.find_thread(transaction, contact.id, question.to_number),
-        name=contact.display_name,
-        language=contact.language,
-        known=known.read(transaction, contact.id, question.node),
-    )
+def _make(transaction: Transaction, question: commands.FindContact) -> known.Caller:
+    contact_id = threads.find_contact(
+        transaction, question.aliases, question.display_name, question.to_number
+    ).contact_id
+    found = known.caller(transaction, (), question.to_number, question.node, contact_id)
+    assert found is not None
+    return found
 
 
 def call_from_row(row: Row) -> Call:
-    """A row of ``call`` -> Call."""
-    values = dict(row)
+    """A row of ``call`` -> Call; it has columns that are not the machine's, too."""
+    values = {name: row[name] for name in _FIELDS}
     values["phase"] = Phase(row["phase"])
     values["disposition"] = Disposition(row["disposition"]) if row["disposition"] else None
     values["fault"] = Fault(row["fault"]) if row["fault"] else None
     values["request_params"] = tuple(row["request_params"].items())
+    values["redact"] = tuple(row["redact"])
     values["aliases"] = tuple(Alias(kind=kind, value=value) for kind, value in row["aliases"])
     return Call(**values)

@@ -26,11 +26,11 @@ Row = dict[str, Any]
 log = logging.getLogger(__name__)
 
 RING_EVERY_S = 0.005
-"""Rows that come closer together are told together."""
 CHECK_AFTER_S = 1.0
 """A connection that has not been used for so long is asked whether it is still there."""
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
 @cache
@@ -41,14 +41,25 @@ def queries() -> Mapping[str, str]:
         if file.name.endswith(".sql"):
             parts = _NAME.split(file.read_text())
             noun = file.name.removesuffix(".sql")
-            found |= {f"{noun}.{name}": _bare(sql) for name, sql in zip(parts[1::2], parts[2::2])}
+            found |= {f"{noun}.{name}": sql.strip() for name, sql in zip(parts[1::2], parts[2::2])}
     return found
 
 
-def _bare(sql: str) -> str:
-    """Without indents and comments: psycopg reads a text of more than 4096 characters again each time."""
-    lines = (line.strip() for line in sql.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("--"))
+@cache
+def _native(name: str) -> tuple[bytes, tuple[str, ...]]:
+    """A query as Postgres reads it, with ``$1`` for its first parameter, and the names of the parameters.
+
+    psycopg would read a text of more than 4096 characters again each time that it is run.
+    """
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        if found[1] not in names:
+            names.append(found[1])
+        return f"${names.index(found[1]) + 1}"
+
+    text = _PARAMETER.sub(number, queries()[name])
+    return (text.replace("%%", "%") if names else text).encode(), tuple(names)
 
 
 @contextmanager
@@ -104,8 +115,8 @@ class Transaction:
         return self._execute(name, params).fetchone()
 
     def _execute(self, name: str, params: Mapping[str, Any]) -> psycopg.Cursor[Row]:
-        sql = queries()[name]
-        return self._connection.execute(sql.encode(), params if params else None)
+        sql, names = _native(name)
+        return psycopg.RawCursor(self._connection).execute(sql, [params[one] for one in names])
 
 
 class Database:
@@ -122,7 +133,12 @@ class Database:
             timeout=10,
             open=False,
             name=process,
-            kwargs={"row_factory": dict_row, "application_name": f"fsctl {process}", "connect_timeout": 5},
+            kwargs={
+                "row_factory": dict_row,
+                "application_name": f"fsctl {process}",
+                "connect_timeout": 5,
+                "autocommit": True,
+            },
             check=_check,
             reconnect_timeout=0,
         )
@@ -144,7 +160,8 @@ class Database:
             DatabaseDown, DatabaseError: see ``our_errors``.
         """
         with our_errors(doing), self._pool.connection() as connection:
-            yield Transaction(connection)
+            with connection.transaction():
+                yield Transaction(connection)
             connection.used_at = time.monotonic()
 
     @contextmanager
@@ -155,14 +172,8 @@ class Database:
             DatabaseDown, DatabaseError: see ``our_errors``.
         """
         with our_errors(doing), self._pool.connection() as connection:
-            connection.autocommit = True
-            try:
-                yield Transaction(connection)
-                connection.used_at = time.monotonic()
-            finally:
-                # One that broke, or was left in the middle, is the pool's to throw away.
-                if connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
-                    connection.autocommit = False
+            yield Transaction(connection)
+            connection.used_at = time.monotonic()
 
 
 class Bell:
@@ -173,10 +184,11 @@ class Bell:
     once. Who dies in between leaves the listeners to look by themselves, which they do every few seconds.
     """
 
-    def __init__(self, database: "Database", query: str) -> None:
-        """Args: query: name of the query that notifies."""
+    def __init__(self, database: "Database", query: str, every_s: float = RING_EVERY_S) -> None:
+        """Args: query: name of the query that notifies; every_s: rows that come closer are told together."""
         self._database = database
         self._query = query
+        self._every_s = every_s
         self._rung = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -196,7 +208,7 @@ class Bell:
                     transaction.run(self._query)
             except DatabaseError as error:
                 log.debug("%s", error)
-            time.sleep(RING_EVERY_S)
+            time.sleep(self._every_s)
 
 
 class Wakeup:

@@ -1,24 +1,72 @@
-"""What routing may know when a call is offered: the contact's past with us, and the load of the node's queues."""
+"""What routing may know when a call is offered: who calls, the contact's past with us, the load of the queues."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fsctl.call import sla
-from fsctl.call.known import Known, Load, Past
-from fsctl.store.db import Transaction
+from fsctl.call.events import Alias
+from fsctl.call.known import Load, Past
+from fsctl.store.db import Database, Transaction
 
 MESSAGES = 5
 """Chat messages that rules may look into."""
 MESSAGE_AGE_DAYS = 3
 MESSAGE_LENGTH = 1000
 """Characters of each: rules of the config search them."""
+LOADS_FOR_S = 0.25
+"""How old the load of the queues may be: agents are as last read from the switch, which is seconds ago."""
 
 
-def read(transaction: Transaction, contact_id: int, node: str) -> Known:
-    """All of it, within the transaction that found the contact; of an id that is nobody's, the queues only."""
+@dataclass(frozen=True)
+class Caller:
+    """A contact, and its past with us."""
+
+    contact_id: int
+    name: str
+    language: str | None
+    thread_id: int | None
+    """With the number that was called; None: there is none yet."""
+    past: Past
+
+
+def caller(
+    transaction: Transaction,
+    aliases: Sequence[Alias],
+    business_number: str,
+    node: str,
+    contact_id: int | None = None,
+) -> Caller | None:
+    """Who has these names, or this id.
+
+    Returns:
+        None when a name (or the id) is new: ``threads.find_contact`` then.
+    """
     row = transaction.one(
-        "known.past",
-        contact_id=contact_id, node=node, most=MESSAGES, days=MESSAGE_AGE_DAYS, length=MESSAGE_LENGTH,
+        "known.caller",
+        kinds=[alias.kind for alias in aliases], values=[alias.value for alias in aliases], contact_id=contact_id,
+        business_number=business_number, node=node,
+        most=MESSAGES, days=MESSAGE_AGE_DAYS, length=MESSAGE_LENGTH,
     )  # fmt: skip
-    loads = transaction.rows("known.loads", node=node, history=sla.HISTORY_CALLS)
-    return Known(
-        past=Past(**row | {"messages": tuple(row["messages"])}) if row else Past(),
-        loads={one.pop("queue"): Load(**one) for one in loads},
-    )
+    if row is None or (row.pop("aliases") < len(aliases) and contact_id is None):
+        return None
+    who = {name: row.pop(name) for name in ("contact_id", "name", "language", "thread_id")}
+    return Caller(**who, past=Past(**row | {"messages": tuple(row["messages"])}))
+
+
+class Loads:
+    """How the queues of a node are. Many calls at once look at one reading."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._read: dict[str, tuple[float, Mapping[str, Load]]] = {}
+
+    def of(self, node: str) -> Mapping[str, Load]:
+        """By queue; at most LOADS_FOR_S old."""
+        at, loads = self._read.get(node, (0.0, {}))
+        if time.monotonic() - at > LOADS_FOR_S:
+            with self._database.statement(f"reading the load of {node}'s queues") as transaction:
+                rows = transaction.rows("known.loads", node=node, history=sla.HISTORY_CALLS)
+            loads = {row.pop("queue"): Load(**row) for row in rows}
+            self._read[node] = time.monotonic(), loads
+        return loads

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from fsctl.store.db import Database, Row
 
-CHANNEL = "fsctl_story"
+CHANNEL = "fsctl_offer"
 """What Postgres notifies when the story of a call grows."""
 OVERLAP = 2000
 """Ids behind the cursor that may still be committed: seconds, at a hundred calls a second."""

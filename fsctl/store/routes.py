@@ -1,10 +1,11 @@
 """What is known of a call and its caller, for those who ask why it goes where it goes. Changes nothing."""
 
 from fsctl.call.events import ContactFound
+from fsctl.call.known import Known, Past
 from fsctl.call.state import Call
 from fsctl.store import known
 from fsctl.store.calls import call_from_row
-from fsctl.store.db import Database, Row, Transaction
+from fsctl.store.db import Database, Transaction
 
 NOBODY = 0
 """Id of a contact or thread that would be made if the call came."""
@@ -15,6 +16,7 @@ class Routes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._loads = known.Loads(database)
 
     def call(self, id_: str) -> Call | None:
         """The stored call with this wacid (with or without its trailing ``=``) or uuid."""
@@ -24,27 +26,22 @@ class Routes:
 
     def contact(self, call: Call) -> ContactFound:
         """What FindContact would answer for this call now; ids are NOBODY where it would make something new."""
-        with self._database.transaction("looking for the caller") as transaction:
-            contact_id = call.contact_id or _by_alias(transaction, call)
-            row: Row | None = None
-            if contact_id is not None:
-                row = transaction.one("routes.contact", contact_id=contact_id, business_number=call.to_number)
-            found = known.read(transaction, contact_id or NOBODY, call.node)
+        with self._database.statement("looking for the caller") as transaction:
+            who = _caller(transaction, call)
         return ContactFound(
             uuid=call.uuid,
             at=call.offered_at,
-            contact_id=row["contact_id"] if row else NOBODY,
-            thread_id=row["thread_id"] or NOBODY if row else NOBODY,
-            name=row["name"] if row else call.display_name,
-            language=row["language"] if row else None,
-            known=found,
+            contact_id=who.contact_id if who else NOBODY,
+            thread_id=who.thread_id or NOBODY if who else NOBODY,
+            name=who.name if who else call.display_name,
+            language=who.language if who else None,
+            known=Known(past=who.past if who else Past(), loads=self._loads.of(call.node)),
         )
 
 
-def _by_alias(transaction: Transaction, call: Call) -> int | None:
-    """The first alias known decides, as in ``threads.find_contact``."""
-    for alias in call.aliases:
-        row = transaction.one("threads.find_alias", kind=alias.kind, value=alias.value)
-        if row is not None:
-            return int(row["contact_id"])
-    return None
+def _caller(transaction: Transaction, call: Call) -> known.Caller | None:
+    """The call's contact where it has one; else the first alias known decides, as in ``threads.find_contact``."""
+    if call.contact_id is not None:
+        return known.caller(transaction, (), call.to_number, call.node, call.contact_id)
+    found = (known.caller(transaction, [alias], call.to_number, call.node) for alias in call.aliases)
+    return next((one for one in found if one is not None), None)

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from fsctl.call import commands
 from fsctl.call.commands import StoreCommand
-from fsctl.call.events import Alias, CallEvent, Quality
+from fsctl.call.events import AgentOffered, Alias, CallEvent, Quality
 from fsctl.call.state import Call
 from fsctl.store import audit
 from fsctl.store.db import Row, Transaction
@@ -32,14 +32,23 @@ class Statement:
     parted: list[Row] = field(default_factory=list)
     recorded: list[Row] = field(default_factory=list)
     stopped: list[Row] = field(default_factory=list)
+    hidden: list[Row] = field(default_factory=list)
+    shown: list[Row] = field(default_factory=list)
     audits: list[audit.Entry] = field(default_factory=list)
+    has_offer: bool = False
+    """Whether an agent's phone rings in it."""
 
     def takes(self, command: StoreCommand) -> bool:
-        """Whether the command may go with those before it: one that closes must see what they opened."""
-        opened = {
+        """Whether the command may go with those before it: one that closes must see what they opened.
+
+        A gap is opened in a recording that is known, and where none is open.
+        """
+        opened: Sequence[Row] = {
             commands.CloseBridge: self.bridged,
             commands.CloseRecording: self.recorded,
-        }.get(type(command), ())
+            commands.OpenGap: [*self.shown, *self.recorded],
+            commands.CloseGap: self.hidden,
+        }.get(type(command), [])
         return all(row["call_uuid"] != command.uuid for row in opened)
 
     def add(self, command: StoreCommand) -> None:
@@ -49,6 +58,7 @@ class Statement:
                 self.calls[call.uuid] = call_to_row(call)
             case commands.AppendEvent(event=event):
                 self.facts.append(fact_to_row(event))
+                self.has_offer = self.has_offer or isinstance(event, AgentOffered)
             case commands.OpenBridge(uuid=uuid, at=at, agent=agent, agent_uuid=agent_uuid):
                 self.bridged.append(
                     {
@@ -68,6 +78,11 @@ class Statement:
                 self.stopped.append(
                     {"call_uuid": uuid, "path": path, "stopped_at": at.isoformat(), "told_bytes": size}
                 )
+            case commands.OpenGap(uuid=uuid, at=at, kind=kind, path=path, reason=reason):
+                row = {"call_uuid": uuid, "kind": kind, "path": path, "reason": reason}
+                self.hidden.append({**row, "started_at": at.isoformat()})
+            case commands.CloseGap(uuid=uuid, at=at, kind=kind):
+                self.shown.append({"call_uuid": uuid, "kind": kind, "ended_at": at.isoformat()})
             case commands.Audit(uuid=uuid, node=node, action=action, detail=detail):
                 entry = audit.Entry(
                     who="controller", node=node, action=action, subject=uuid, detail=dict(detail)
@@ -84,6 +99,8 @@ class Statement:
             parted=Jsonb(self.parted),
             recorded=Jsonb(self.recorded),
             stopped=Jsonb(self.stopped),
+            hidden=Jsonb(self.hidden),
+            shown=Jsonb(self.shown),
         )
         for entry in self.audits:
             audit.append(transaction, entry)

@@ -1,20 +1,20 @@
 """Contacts by their aliases, and the thread each has with one of our numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from fsctl.call.events import Alias
 from fsctl.store.db import Database, Transaction
+from fsctl.transcribe.redact import redact
 
 
 @dataclass(frozen=True)
-class Contact:
-    """A customer."""
+class Place:
+    """Where what a customer does belongs."""
 
-    id: int
-    display_name: str
-    language: str | None
+    contact_id: int
+    thread_id: int
 
 
 @dataclass(frozen=True)
@@ -40,61 +40,36 @@ class NewMessage:
 
 
 def find_contact(
-    transaction: Transaction, aliases: Sequence[Alias], display_name: str, *, language: str | None
-) -> Contact:
-    """The contact that one of the aliases names, or a new one that all of them name from now on.
+    transaction: Transaction,
+    aliases: Sequence[Alias],
+    display_name: str,
+    business_number: str,
+    language: str | None = None,
+) -> Place:
+    """The contact that one of the aliases names, or a new one that all of them name from now on; and its thread
+    with this number, made when new.
 
     The first alias known decides. Aliases not known yet are added to that contact.
     """
-    for alias in sorted(aliases, key=lambda alias: (alias.kind, alias.value)):
-        transaction.run("threads.lock_aliases", key=f"{alias.kind}:{alias.value}")
-    found = None
-    for alias in aliases:
-        row = transaction.one("threads.find_alias", kind=alias.kind, value=alias.value)
-        if row is not None:
-            found = Contact(row["contact_id"], row["display_name"], row["language"])
-            break
-    if found is None:
-        row = transaction.one("threads.add_contact", display_name=display_name, language=language)
-        assert row is not None
-        found = Contact(row["id"], display_name, language)
-    for alias in aliases:
-        transaction.run("threads.add_alias", kind=alias.kind, value=alias.value, contact_id=found.id)
-    return found
-
-
-def known_contact(
-    transaction: Transaction, aliases: Sequence[Alias], business_number: str
-) -> tuple[Contact, int | None] | None:
-    """The contact of a caller who comes again by names that we know: nothing to add, so nothing to lock.
-
-    Returns:
-        The contact, and its thread with this number where there is one; None when a name is new: ``find_contact``
-        then.
-    """
+    names = {"kinds": [alias.kind for alias in aliases], "values": [alias.value for alias in aliases]}
+    transaction.run("threads.lock_aliases", **names)
     row = transaction.one(
-        "threads.find_known",
-        kinds=[alias.kind for alias in aliases],
-        values=[alias.value for alias in aliases],
-        business_number=business_number,
-    )
-    if row is None or row["known"] < len(aliases):
-        return None
-    return Contact(row["contact_id"], row["display_name"], row["language"]), row["thread_id"]
-
-
-def find_thread(transaction: Transaction, contact_id: int, business_number: str) -> int:
-    """The id of the contact's thread with this number, made when new."""
-    row = transaction.one("threads.find_thread", contact_id=contact_id, business_number=business_number)
+        "threads.find_contact",
+        **names, display_name=display_name, business_number=business_number, language=language,
+    )  # fmt: skip
     assert row is not None
-    return int(row["id"])
+    return Place(**row)
 
 
 class Threads:
     """What commands and pages ask about threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, redaction: Callable[[str], Sequence[str]] = lambda _number: ()
+    ) -> None:
+        """Args: redaction: business number -> what is taken out of its chat (``Policy.redaction_of_chat``)."""
         self._database = database
+        self._redaction = redaction
 
     def add_messages(
         self,
@@ -106,12 +81,14 @@ class Threads:
     ) -> int:
         """Store chat messages in the thread of these aliases; a wamid already there is left as it is.
 
+        What must not be stored is taken out first: a card number typed in a chat is never written.
+
         Returns:
             The thread's id.
         """
+        kinds = self._redaction(business_number)
         with self._database.transaction(f"storing messages of {display_name}") as transaction:
-            contact = find_contact(transaction, aliases, display_name, language=language)
-            thread_id = find_thread(transaction, contact.id, business_number)
+            thread_id = find_contact(transaction, aliases, display_name, business_number, language).thread_id
             for message in messages:
                 transaction.run(
                     "threads.add_message",
@@ -119,7 +96,7 @@ class Threads:
                     wamid=message.wamid,
                     direction=message.direction,
                     type=message.type,
-                    body=message.body,
+                    body=redact(message.body, kinds, language=language).text,
                     sent_at=message.sent_at,
                 )
         return thread_id

@@ -19,6 +19,7 @@ from fsctl.esl.link import Address, Link
 from fsctl.serving import Serving
 from fsctl.sim import CallPlan, Ring, Switch
 from fsctl.sim.event import Event as SwitchEvent
+from fsctl.sim.event import Headers
 from fsctl.store.calls import Calls
 from fsctl.store.db import Database
 from fsctl.store.links import Links, NodeLock
@@ -210,7 +211,7 @@ class Witness:
         self.ends: dict[str, str] = {}
         switch.bus.subscribers.append(self)
 
-    def hears(self, name: str, _subclass: str) -> bool:
+    def hears(self, name: str, _subclass: str, _own: Headers) -> bool:
         """Only the ends of channels."""
         return name == "CHANNEL_HANGUP_COMPLETE"
 

@@ -15,10 +15,10 @@ from fsctl.store import migrate
 from fsctl.store.calls import Calls
 from fsctl.store.db import Database, Wakeup, queries
 from fsctl.store.items import CallItem, MessageItem, read_thread
-from fsctl.store.recordings import NewUtterance, Recordings
+from fsctl.store.recordings import Cuts, NewUtterance, Recordings
 from fsctl.store.steps import kind_of
 from fsctl.store.threads import NewMessage, Threads
-from fsctl.store.utterances import MAX_ATTEMPTS, NewSegment, Utterances
+from fsctl.store.utterances import Utterances
 
 T0 = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 CALL = Call(
@@ -42,9 +42,7 @@ def ask(calls: Calls, *aliases: Alias) -> events.ContactFound:
     question = commands.FindContact(
         uuid="c-1", at=T0, node="fs1", aliases=aliases, display_name="Ann", to_number="15550100900"
     )
-    (answer,) = calls.apply([question])
-    assert isinstance(answer, events.ContactFound)
-    return answer
+    return calls.answer(question)
 
 
 def test_a_call_comes_back_as_it_was_saved(database: Database) -> None:
@@ -193,49 +191,27 @@ def with_utterances(database: Database, count: int) -> Utterances:
     return Utterances(database)
 
 
-SEGMENT = NewSegment(
-    start_ms=0, end_ms=100, text="Hi", confidence=0.9, language="en", model="m", suppressed_by=None
-)
-
-
-def test_two_workers_never_get_the_same_utterance(database: Database) -> None:
-    utterances = with_utterances(database, 12)
-    greenlets = [gevent.spawn(utterances.claim, f"w{i}", limit=3, lease_s=60) for i in range(4)]
-    gevent.joinall(greenlets, raise_error=True)
-    claimed = [one.id for g in greenlets for one in g.value]
-    assert len(claimed) == len(set(claimed)) == 12
-
-
-def test_the_oldest_end_of_speech_is_claimed_first(database: Database) -> None:
-    utterances = with_utterances(database, 5)
-    claimed = utterances.claim("w", limit=2, lease_s=60)
-    assert [one.start_sample for one in claimed] == [0, 16000]
-
-
-def test_a_worker_that_was_thought_dead_stores_nothing_twice(database: Database) -> None:
-    utterances = with_utterances(database, 1)
-    (slow,) = utterances.claim("slow", limit=1, lease_s=0)
-    (quick,) = utterances.claim("quick", limit=1, lease_s=60)
-    assert utterances.finish(quick, [SEGMENT])
-    assert not utterances.finish(slow, [SEGMENT])
-    assert len(utterances.segments("c-1")) == 1
-    assert utterances.claim("w", limit=1, lease_s=60) == []
-
-
-def test_an_utterance_that_cannot_be_decoded_is_parked_with_its_reason(database: Database) -> None:
-    utterances = with_utterances(database, 1)
-    for _ in range(MAX_ATTEMPTS):
-        (one,) = utterances.claim("w", limit=1, lease_s=60)
-        utterances.give_back(one, "ValueError: no")
-    assert utterances.claim("w", limit=1, lease_s=60) == []
-    assert utterances.progress("c-1").failed == 1
-
-
-def test_a_suppressed_segment_is_stored_and_not_shown(database: Database) -> None:
-    utterances = with_utterances(database, 1)
-    (one,) = utterances.claim("w", limit=1, lease_s=60)
-    utterances.finish(one, [replace(SEGMENT, suppressed_by="no_speech")])
-    assert utterances.segments("c-1") == []
+def test_what_is_no_speech_is_kept_with_its_reason_and_not_decoded(database: Database) -> None:
+    utterances = with_utterances(database, 2)
+    recordings = Recordings(database, "fs1")
+    (live,) = recordings.live()
+    spoken = NewUtterance(leg="agent", start_sample=0, end_sample=3, rate=16000, pcm=b"spoken")
+    tone = NewUtterance(
+        leg="agent", start_sample=9, end_sample=11, rate=16000, pcm=b"tone", no_speech="a telephone's tones"
+    )
+    assert (
+        recordings.store([Cuts(live, [tone, spoken], {"agent:0": 11}), Cuts(live, [], {"caller:0": 7})]) == 1
+    )
+    with database.transaction("test") as transaction:
+        rows = transaction._connection.execute(
+            "select u.start_sample, u.state, u.error, a.pcm from utterance u"
+            " left join utterance_audio a on a.utterance_id = u.id where u.leg = 'agent' order by 1"
+        ).fetchall()
+    assert [tuple(row.values()) for row in rows] == [
+        (0, "pending", None, b"spoken"),
+        (9, "done", "a telephone's tones", None),
+    ]
+    assert recordings.live()[0].seams == {"agent:0": 11, "caller:0": 7}
     assert utterances.progress("c-1").done == 1
 
 
@@ -278,7 +254,7 @@ def test_a_server_that_is_away_is_told_apart_from_one_that_refuses(
         Calls(away).load("x")
     away.close()
     with pytest.raises(DatabaseError) as caught, database.transaction("trying nonsense") as transaction:
-        transaction.run("calls.load_call", wrong=1)
+        transaction.run("threads.thread_by_id", id="no number")
     assert not isinstance(caught.value, DatabaseDown)
 
 

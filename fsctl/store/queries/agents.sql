@@ -1,31 +1,32 @@
 -- mod_callcenter's agents and tiers as last read from the switch, and what we keep of them beside it.
 
 -- name: write_agents
--- Make the node's agents these; a JSON array of rows.
+-- Make the node's agents these, a JSON array of rows; with all, others go.
+with given as (
+    select * from jsonb_to_recordset(%(rows)s) as r(
+        name text, status text, state text, contact text, registered boolean, wrap_up_s integer,
+        last_bridge_end timestamptz, ready_at timestamptz, status_since timestamptz)
+), gone as (
+    delete from agent where %(all)s and node = %(node)s and name not in (select name from given)
+)
 insert into agent (node, name, status, state, contact, registered, wrap_up_s, last_bridge_end, ready_at, status_since)
-select %(node)s, r.* from jsonb_to_recordset(%(rows)s) as r(
-    name text, status text, state text, contact text, registered boolean, wrap_up_s integer,
-    last_bridge_end timestamptz, ready_at timestamptz, status_since timestamptz)
+select %(node)s, given.* from given
 on conflict (node, name) do update set
     status = excluded.status, state = excluded.state, contact = excluded.contact, registered = excluded.registered,
     wrap_up_s = excluded.wrap_up_s, last_bridge_end = excluded.last_bridge_end, ready_at = excluded.ready_at,
     status_since = excluded.status_since, updated_at = now();
 
--- name: drop_other_agents
-delete from agent where node = %(node)s
-    and name not in (select r.name from jsonb_to_recordset(%(rows)s) as r(name text));
-
 -- name: write_tiers
+with given as (
+    select * from jsonb_to_recordset(%(rows)s) as r(
+        queue text, agent text, level integer, position integer, state text)
+), gone as (
+    delete from tier where %(all)s and node = %(node)s and (queue, agent) not in (select queue, agent from given)
+)
 insert into tier (node, queue, agent, level, position, state)
-select %(node)s, r.* from jsonb_to_recordset(%(rows)s) as r(
-    queue text, agent text, level integer, position integer, state text)
+select %(node)s, given.* from given
 on conflict (node, queue, agent) do update set
     level = excluded.level, position = excluded.position, state = excluded.state;
-
--- name: drop_other_tiers
-delete from tier where node = %(node)s
-    and (queue, agent) not in (
-        select r.queue, r.agent from jsonb_to_recordset(%(rows)s) as r(queue text, agent text));
 
 -- name: kept
 -- What mod_callcenter does not know of its agents.
@@ -44,7 +45,7 @@ set wrap_up_set_s = excluded.wrap_up_set_s, wrap_up_back_s = excluded.wrap_up_ba
 
 -- name: open_calls
 -- The node's open calls, as little of them as a comparison needs.
-select uuid, phase from call where node = %(node)s and phase <> 'ended';
+select uuid, phase from call where node = %(node)s and ended_at is null;
 
 -- name: list
 -- Each agent with the queues, the call, and the seconds of wrap-up that are left.

@@ -10,14 +10,14 @@ with saved as (
         deeplink_payload, country, transport, queue, route_reason, language, agent, agent_uuid, offered_at,
         answered_at, queued_at, bridged_at, ended_at, member_cause, hangup_cause, disposition, fault, encryption, mos,
         found, request_params, payload_trusted, score, skill, sticky_agent, expected_wait_s, answer_within_s, consent,
-        refused, left_by, loss_percent, jitter_ms, member_uuid
+        refused, left_by, loss_percent, jitter_ms, member_uuid, redact
     )
     select
         uuid, node, channel, phase, contact_id, thread_id, wacid, aliases, display_name, to_number, cta_payload,
         deeplink_payload, country, transport, queue, route_reason, language, agent, agent_uuid, offered_at,
         answered_at, queued_at, bridged_at, ended_at, member_cause, hangup_cause, disposition, fault, encryption, mos,
         found, request_params, payload_trusted, score, skill, sticky_agent, expected_wait_s, answer_within_s, consent,
-        refused, left_by, loss_percent, jitter_ms, member_uuid
+        refused, left_by, loss_percent, jitter_ms, member_uuid, redact
     from jsonb_populate_recordset(null::call, %(calls)s)
     on conflict (uuid) do update set
         phase = excluded.phase, contact_id = excluded.contact_id, thread_id = excluded.thread_id,
@@ -30,7 +30,7 @@ with saved as (
         sticky_agent = excluded.sticky_agent, expected_wait_s = excluded.expected_wait_s,
         answer_within_s = excluded.answer_within_s, consent = excluded.consent, refused = excluded.refused,
         left_by = excluded.left_by, loss_percent = excluded.loss_percent, jitter_ms = excluded.jitter_ms,
-        member_uuid = excluded.member_uuid
+        member_uuid = excluded.member_uuid, redact = excluded.redact
 ), told as (
     insert into call_event (call_uuid, at, kind, key, data)
     select call_uuid, at, kind, key, data from jsonb_populate_recordset(null::call_event, %(facts)s)
@@ -53,6 +53,22 @@ with saved as (
     insert into recording (call_uuid, node, path, started_at)
     select call_uuid, node, path, started_at from jsonb_populate_recordset(null::recording, %(recorded)s)
     on conflict (path) do nothing
+), hidden as (
+    -- As recordings.open_gap. FreeSWITCH says also that it was asked to mask what it does not record.
+    insert into recording_gap (call_uuid, kind, reason, started_at)
+    select distinct on (n.call_uuid, n.kind) n.call_uuid, n.kind, n.reason, n.started_at
+    from jsonb_to_recordset(%(hidden)s) n (call_uuid text, kind text, path text, reason text, started_at timestamptz)
+    join recording r on r.call_uuid = n.call_uuid and r.path = n.path
+    where not exists (
+        select from recording_gap g
+        where g.call_uuid = n.call_uuid and g.kind = n.kind and g.started_at <= n.started_at
+          and coalesce(g.ended_at, 'infinity') >= n.started_at)
+    order by n.call_uuid, n.kind, n.started_at
+    on conflict (call_uuid, started_at) do nothing
+), shown as (
+    update recording_gap g set ended_at = s.ended_at
+    from jsonb_populate_recordset(null::recording_gap, %(shown)s) s
+    where g.call_uuid = s.call_uuid and g.kind = s.kind and g.started_at <= s.ended_at and g.ended_at is null
 ), stopping as (
     select call_uuid, path, min(stopped_at) as stopped_at, max(told_bytes) as told_bytes
     from jsonb_populate_recordset(null::recording, %(stopped)s) group by call_uuid, path
@@ -76,7 +92,7 @@ select * from call where uuid = %(uuid)s;
 
 -- name: open_calls
 -- What this node had going when we last looked.
-select * from call where node = %(node)s and phase <> 'ended' order by offered_at;
+select * from call where node = %(node)s and ended_at is null order by offered_at;
 
 -- name: calls_of_thread
 select * from call where thread_id = %(thread_id)s order by offered_at;
@@ -93,6 +109,10 @@ select 'segment', s.id, s.call_uuid, s.created_at, 'segment', '{}', c.display_na
        c.disposition, s.leg, s.text, s.suppressed_by, s.start_ms, s.end_ms
 from segment s join call c on c.uuid = s.call_uuid
 where s.id > %(segment_cursor)s
+  -- What was told live is not told again when the final pass has decoded it.
+  and (s.pass = 'live'
+       or not exists (select from segment l where l.utterance_id = s.utterance_id and l.pass = 'live'
+                      and l.suppressed_by is null))
 order by source, id
 limit 500;
 

@@ -1,9 +1,18 @@
 -- What routing may know of a caller and of the queues.
 
--- name: past
--- The contact, its last chat messages with the newest first, the agent who spoke with it last, and whether that
--- agent could take a call on this node now.
-select c.vip, array(
+-- name: caller
+-- The contact of the first alias that is known, or the one with this id, and how many of the aliases are known; its
+-- thread with this number if it has one, its last chat messages with the newest first, the agent who spoke with it
+-- last, and whether that agent could take a call on this node now.
+with named as (
+    select a.contact_id, u.place
+    from unnest(%(kinds)s::text[], %(values)s::text[]) with ordinality as u(kind, value, place)
+    join alias a on a.portfolio = '' and a.kind = u.kind and a.value = u.value
+)
+select c.id as contact_id, c.display_name as name, c.language, (select count(*) from named) as aliases, (
+           select t.id from thread t
+           where t.contact_id = c.id and t.business_number = %(business_number)s) as thread_id,
+       c.vip, array(
            select left(m.body, %(length)s) from message m join thread t on t.id = m.thread_id
            where t.contact_id = c.id and m.direction = 'inbound' and m.body <> ''
              and m.sent_at > now() - make_interval(days => %(days)s)
@@ -19,7 +28,7 @@ left join lateral (
     where contact_id = c.id and bridged_at is not null order by bridged_at desc limit 1
 ) k on true
 left join agent a on a.node = %(node)s and a.name = k.agent
-where c.id = %(contact_id)s;
+where c.id = coalesce(%(contact_id)s::bigint, (select contact_id from named order by place limit 1));
 
 -- name: loads
 -- Waiting as our calls say (at once), agents as last read from the switch (seconds ago; none when that is long
@@ -32,7 +41,7 @@ from queue q
 cross join lateral (select q.updated_at > now() - interval '1 minute' as fresh) f
 left join (
     select queue, count(*) as waiting from call
-    where node = %(node)s and phase in ('queued', 'ringing') group by queue
+    where node = %(node)s and ended_at is null and phase in ('queued', 'ringing') group by queue
 ) w on w.queue = q.name
 left join lateral (
     select avg(extract(epoch from c.ended_at - c.bridged_at))::float8 + coalesce((

@@ -1,5 +1,9 @@
 -- Agents' phones that ring, with what is known of the caller: for the agent's eyes.
 
+-- name: wake
+-- For agents' eyes; see store.db, Bell.
+select pg_notify('fsctl_offer', '');
+
 -- name: cursor
 select coalesce(max(id), 0) as cursor from call_event;
 

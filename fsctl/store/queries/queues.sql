@@ -1,17 +1,18 @@
 -- The load of queues as last read from the switch, and how their calls went.
 
 -- name: write_queues
--- Make the node's queues these; a JSON array of rows.
+-- Make the node's queues these, a JSON array of rows; with all, others go.
+with given as (
+    select * from jsonb_to_recordset(%(rows)s) as r(
+        name text, waiting integer, longest_since timestamptz, agents_staffed integer, agents_ready integer)
+), gone as (
+    delete from queue where %(all)s and node = %(node)s and name not in (select name from given)
+)
 insert into queue (node, name, waiting, longest_since, agents_staffed, agents_ready)
-select %(node)s, r.* from jsonb_to_recordset(%(rows)s) as r(
-    name text, waiting integer, longest_since timestamptz, agents_staffed integer, agents_ready integer)
+select %(node)s, given.* from given
 on conflict (node, name) do update set
     waiting = excluded.waiting, longest_since = excluded.longest_since, agents_staffed = excluded.agents_staffed,
     agents_ready = excluded.agents_ready, updated_at = now();
-
--- name: drop_other_queues
-delete from queue where node = %(node)s
-    and name not in (select r.name from jsonb_to_recordset(%(rows)s) as r(name text));
 
 -- name: list
 -- Every queue as last read.

@@ -1,42 +1,35 @@
 -- Contacts, their aliases, threads and messages.
 
--- name: find_known
--- The contact of the first alias that is known, how many of them are, and its thread with this number if it has one.
-select a.contact_id, c.display_name, c.language, count(*) over () as known, (
-           select t.id from thread t
-           where t.contact_id = c.id and t.business_number = %(business_number)s) as thread_id
-from unnest(%(kinds)s::text[], %(values)s::text[]) with ordinality as u(kind, value, place)
-join alias a on a.portfolio = '' and a.kind = u.kind and a.value = u.value
-join contact c on c.id = a.contact_id
-order by u.place limit 1;
-
--- name: find_alias
-select a.contact_id, c.display_name, c.language
-from alias a join contact c on c.id = a.contact_id
-where a.portfolio = '' and a.kind = %(kind)s and a.value = %(value)s;
-
--- name: add_contact
-insert into contact (display_name, language) values (%(display_name)s, %(language)s) returning id;
-
--- name: add_alias
-insert into alias (kind, value, contact_id) values (%(kind)s, %(value)s, %(contact_id)s)
-on conflict (portfolio, kind, value) do nothing;
-
 -- name: lock_aliases
--- Two calls of one new contact at once must not make two contacts.
-select pg_advisory_xact_lock(hashtextextended(%(key)s, 0));
+-- Two calls of one new contact at once must not make two contacts. In one order, so that nobody waits for a circle.
+select pg_advisory_xact_lock(key) from (
+    select hashtextextended(kind || ':' || value, 0) as key
+    from unnest(%(kinds)s::text[], %(values)s::text[]) as u(kind, value) order by key
+) k;
 
--- name: find_thread
--- Nothing is written where it is there already.
-with known as (
-    select id from thread where contact_id = %(contact_id)s and business_number = %(business_number)s
+-- name: find_contact
+-- The contact of the first alias that is known, or a new one; aliases that are new become its own. And its thread
+-- with this number. The aliases are locked before this statement begins: what it does not see is not there.
+with named as (
+    select kind, value, place
+    from unnest(%(kinds)s::text[], %(values)s::text[]) with ordinality as u(kind, value, place)
+), known as (
+    select a.contact_id from named n join alias a on a.portfolio = '' and a.kind = n.kind and a.value = n.value
+    order by n.place limit 1
 ), made as (
-    insert into thread (contact_id, business_number)
-    select %(contact_id)s, %(business_number)s where not exists (select from known)
+    insert into contact (display_name, language)
+    select %(display_name)s, %(language)s where not exists (select from known) returning id
+), who as (
+    select contact_id from known union all select id from made
+), aliased as (
+    insert into alias (kind, value, contact_id) select n.kind, n.value, who.contact_id from named n, who
+    on conflict (portfolio, kind, value) do nothing
+), threaded as (
+    insert into thread (contact_id, business_number) select contact_id, %(business_number)s from who
     on conflict (contact_id, business_number) do update set business_number = excluded.business_number
-    returning id
+    returning id, contact_id
 )
-select id from known union all select id from made;
+select contact_id, id as thread_id from threaded;
 
 -- name: add_message
 insert into message (thread_id, wamid, direction, type, body, sent_at)
