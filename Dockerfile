@@ -4,7 +4,7 @@ FROM python:3.13-slim
 
 RUN useradd --create-home fsctl && install -d -o fsctl /var/lib/fsctl /var/spool/fsctl
 COPY . /src
-RUN pip install --no-cache-dir /src && rm -rf /src
+RUN pip install --no-cache-dir '/src[websocket,store]' && rm -rf /src
 
 USER fsctl
 WORKDIR /var/lib/fsctl

@@ -3,14 +3,18 @@
 import json
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from errno import EADDRINUSE
+from importlib.util import find_spec
 from pathlib import Path
 
 from fsctl import app, config
 from fsctl.config import Config, Node
-from fsctl.errors import FsctlError, LinkError
+from fsctl.errors import ArchiveError, FsctlError, LinkError
+from fsctl.media.disk import Disk
 from fsctl.terminal import Printer, escape
 
 LOW_DISK_BYTES = 2 << 30
@@ -109,11 +113,11 @@ def _postgres(settings: Config) -> Iterator[Finding]:
 
 
 def _model(settings: Config) -> Iterator[Finding]:
-    from fsctl.transcribe import models
+    from fsctl.transcribe import engine
 
-    yield Finding(
-        True, "model", f"{models.locate(settings.transcribe.model, settings.models)}: as it should be"
-    )
+    wanted = settings.transcribe
+    folder = engine.locate(wanted.engine, wanted.model, settings.models)
+    yield Finding(True, "model", f"{folder}: as it should be")
 
 
 def _nodes(settings: Config) -> Iterator[Finding]:
@@ -152,4 +156,58 @@ def _event_socket(node: Node) -> Finding:
     return Finding(True, what, status[1] if len(status) > 1 else "answers")
 
 
-CHECKS: tuple[Check, ...] = (_python, _data_dir, _postgres, _model, _nodes)
+def _archive(settings: Config) -> Iterator[Finding]:
+    from fsctl.media.archive import Folder, open_archive
+
+    place = open_archive(settings.archive_url, settings.data_dir / "staging")
+    what = f"{settings.archive_url}: can be written, as {settings.archive.format}"
+    try:
+        place.prove()
+    except ArchiveError as error:
+        cure = "the account that runs `fsctl media` must be able to write there; see [archive] url"
+        yield Finding(False, "archive", str(error), cure)
+        return
+    yield Finding(True, "archive", what)
+    if isinstance(place, Folder):
+        yield from _archive_folder(settings, place.standing)
+
+
+def _archive_folder(settings: Config, root: Path) -> Iterator[Finding]:
+    used = Disk(root, root).archive_used()
+    roomy = used < settings.archive.disk_alarm
+    cure = f"make room: at {settings.archive.disk_compress:.0%} the oldest recordings are made smaller"
+    yield Finding(roomy, "archive disk", f"{used:.0%} used", "" if roomy else cure)
+    for node in settings.nodes:
+        if node.spool.is_dir():
+            is_one = node.spool.stat().st_dev == root.stat().st_dev
+            how = "one file system: a recording is archived without a copy"
+            apart = "another file system: each recording is copied, and read again to compare"
+            yield Finding(True, "archive", f"spool {node.name} is on {how if is_one else apart}")
+
+
+def _websocket(settings: Config) -> Iterator[Finding]:
+    """A secret that is missing or short is an error of the config already."""
+    listen = settings.websocket.listen
+    if not listen:
+        return
+    if find_spec("websockets") is None:
+        yield Finding(False, "websocket", "the library is not installed", "pip install 'fsctl[websocket]'")
+        return
+    host, _, port = listen.rpartition(":")
+    address = (host.strip("[]"), int(port))
+    try:
+        with socket.create_server(address, family=_family(address)):
+            yield Finding(True, "websocket", f"{listen} is free; `fsctl media` listens there, secret set")
+    except OSError as error:
+        if error.errno == EADDRINUSE:
+            yield Finding(True, "websocket", f"somebody listens on {listen}: `fsctl media`, if it runs")
+            return
+        cure = "see [websocket] listen: HOST must be an address of this machine"
+        yield Finding(False, "websocket", f"{listen}: {error.strerror}", cure)
+
+
+def _family(address: tuple[str, int]) -> socket.AddressFamily:
+    return socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
+
+
+CHECKS: tuple[Check, ...] = (_python, _data_dir, _postgres, _model, _nodes, _archive, _websocket)

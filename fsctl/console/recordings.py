@@ -56,6 +56,8 @@ def file_command(options: argparse.Namespace, printer: Printer) -> int:
         return 0
     if options.action == "list":
         raise ConfigError("`fsctl recording list` takes no file; did you mean show?")
+    if options.action in ("mask", "unmask"):
+        raise ConfigError(f"`fsctl recording {options.action}` takes a call's uuid, not a file")
     heard = of_file(path)
     _print([heard], options, printer)
     return 0 if heard.is_well else 1
@@ -129,10 +131,11 @@ def show(heard: Heard, printer: Printer, alarms: Sequence[Alarm] = (), png: Path
     if heard.sound is None:
         return
     width = shutil.get_terminal_size((100, 24)).columns if printer.is_terminal else 100
-    for line in picture.as_text(heard.sound, heard.utterances, width):
+    gaps = [(gap.start_s, gap.end_s) for gap in heard.known.gaps if gap.kind == "mask"] if heard.known else []
+    for line in picture.as_text(heard.sound, heard.utterances, width, gaps):
         printer.line(line)
     if png is not None:
-        png.write_bytes(picture.as_png(heard.sound, heard.utterances))
+        png.write_bytes(picture.as_png(heard.sound, heard.utterances, gaps))
         printer.line(f"  {'picture':12} {escape(str(png))}")
 
 
@@ -152,7 +155,7 @@ def table(recordings: Sequence[KnownRecording], printer: Printer) -> None:
         state = printer.style(f"{one.state:9}", STATE_COLOURS.get(one.state, "dim"))
         faults = [found["text"] for found in one.findings if found["severity"] == "fault"]
         wrong = one.error or "; ".join(faults)
-        length = "" if one.duration_ms is None else _clock(one.duration_ms / 1000)
+        length = "" if one.length_s is None else _clock(one.length_s)
         printer.line(
             f"{escape(one.call_uuid):36}  {one.started_at.astimezone():%Y-%m-%d %H:%M}  {length:>7}  {state} "
             f"{one.format or '':6} {one.bytes or '':>12}  {escape(wrong)}".rstrip()

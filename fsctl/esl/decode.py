@@ -26,6 +26,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS = re.compile(r"\+?([0-9]{5,20})(?:;.*)?\Z", re.DOTALL)
 CONSENTS: frozenset[events.Consent] = frozenset(get_args(events.Consent))
 EXITS: frozenset[events.LeftBy] = frozenset(get_args(events.LeftBy))
+GAPS: Mapping[str, events.GapKind] = {"mask": "mask", "unmask": "mask", "pause": "pause", "resume": "pause"}
+"""What is done to a recording -> the kind of gap that it begins or ends."""
 MAX_PARAMS = 16
 MAX_MEASURE = 1e9
 """Of a line's quality: more is nonsense, and no database would take it for a ``real``."""
@@ -95,6 +97,11 @@ def table(text: str, free: str = "") -> Iterator[dict[str, str]]:
         if surplus >= 0:
             values[at : at + surplus + 1] = ["|".join(values[at : at + surplus + 1])]
             yield dict(zip(columns, values))
+
+
+def moment(event: Event) -> datetime | None:
+    """When it was, by the switch's clock; of a ``uuid_dump`` that is now."""
+    return _micros(event, "Event-Date-Timestamp")
 
 
 def lag_ms(event: Event, now: float) -> float | None:
@@ -266,6 +273,30 @@ def _record_stopped(event: Event, _origin: Origin) -> CallEvent | None:
     )
 
 
+def _ran(event: Event, _origin: Origin) -> CallEvent | None:
+    """An application of the dialplan, about to run on the channel that is recorded."""
+    _, _, action = (event.get("Application") or "").partition("record_session_")
+    reason = _text(event, "variable_fsctl_mask_reason") or "the dialplan"
+    return _gap(_uuid(event), _at(event), action, event.get("Application-Data") or "", reason)
+
+
+def _commanded(event: Event, _origin: Origin) -> CallEvent | None:
+    """A command of anybody's that ran; its line is ``UUID mask PATH`` (mod_commands.c, session_record_function)."""
+    if event.get("API-Command") != "uuid_record":
+        return None
+    words = (event.get("API-Command-Argument") or "").split(" ", 2)
+    return _gap(words[0], _at(event), words[1].lower(), words[2], "a command") if len(words) == 3 else None
+
+
+def _gap(uuid: str, at: datetime, action: str, path: str, reason: str) -> CallEvent | None:
+    kind = GAPS.get(action)
+    if kind is None:
+        return None
+    if action == kind:
+        return events.GapBegan(uuid=uuid, at=at, kind=kind, path=path[:MAX_TEXT], reason=reason)
+    return events.GapEnded(uuid=uuid, at=at, kind=kind, path=path[:MAX_TEXT])
+
+
 # --- callcenter::info --------------------------------------------------------------------------------------
 
 
@@ -318,6 +349,8 @@ _CHANNEL: Mapping[str, Reader] = {
     "CHANNEL_HANGUP_COMPLETE": _hung_up,
     "RECORD_START": _record_started,
     "RECORD_STOP": _record_stopped,
+    "CHANNEL_EXECUTE": _ran,
+    "API": _commanded,
 }
 
 _CALLCENTER: Mapping[str, Reader] = {

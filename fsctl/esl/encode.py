@@ -22,9 +22,18 @@ EVENTS = (
     "BACKGROUND_JOB",
     "HEARTBEAT",
     "SHUTDOWN",
+    "CHANNEL_EXECUTE",
+    "API",
 )
 """What the controller needs and no more: each event costs FreeSWITCH 4 to 13 KB a listener."""
 SUBCLASSES = ("callcenter::info",)
+FILTERS = (
+    ("Event-Name", "/^(?!CHANNEL_EXECUTE$|API$)/"),
+    ("Application", "/^record_session_(mask|unmask|pause|resume)$/"),
+    ("API-Command", "uuid_record"),
+)
+"""Of the applications and commands that run, only those that leave a gap in a recording: FreeSWITCH tells of it in
+no other way. One hit is enough, and an event with none is not even copied for us (mod_event_socket.c, 320-360)."""
 
 _UUID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
@@ -52,6 +61,30 @@ class Subscribe:
 
     def render(self) -> str:
         return f"event json {' '.join(EVENTS)} CUSTOM {' '.join(SUBCLASSES)}"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """``filter HEADER VALUE``: of what is subscribed to, send what has this; /VALUE/ is an expression."""
+
+    header: str
+    value: str
+
+    def render(self) -> str:
+        return f"filter {name(self.header)} {line(self.value)}"
+
+
+@dataclass(frozen=True)
+class MaskRecording:
+    """Have FreeSWITCH write silence into a recording, or what is heard again."""
+
+    channel_uuid: str
+    path: str
+    masked: bool
+
+    def render(self) -> str:
+        action = "mask" if self.masked else "unmask"
+        return f"api uuid_record {uuid(self.channel_uuid)} {action} {word(self.path)}"
 
 
 @dataclass(frozen=True)
@@ -319,6 +352,8 @@ class Background:
 Request = (
     Auth
     | Subscribe
+    | Filter
+    | MaskRecording
     | ShowChannels
     | DumpChannel
     | MeasureMedia

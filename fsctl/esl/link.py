@@ -220,6 +220,8 @@ class Link:
         self._heard.clear()
         self._events = Connection(address.host, address.port, address.password, self._on_event)
         self._events.connect()
+        for header, value in encode.FILTERS:
+            self._events.must(encode.Filter(header, value))
         self._events.must(encode.Subscribe())
         self._commands = Connection(address.host, address.port, address.password, lambda _event: None)
         self._commands.connect()

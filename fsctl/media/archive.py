@@ -2,24 +2,24 @@
 
 What ``put`` returns is durable: written, read again, of the hash that it should have, and under its final
 name. Nothing is ever written over: the same bytes again are the same place, others get another name. So it may
-be killed at any point and done again.
-
-For processes without gevent: fsspec's asynchronous stores have an event loop in a thread of its own, which
-stands still where threads are greenlets.
+be killed at any point and done again. Object stores are in ``objects``, which is loaded where an address is one.
 """
 
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from fsctl.errors import ArchiveError
 
 BLOCK_BYTES = 1 << 20
+PROBE = b"fsctl check: this file may be removed\n"
 
 
 class Archive(Protocol):
@@ -41,6 +41,13 @@ class Archive(Protocol):
     def holds(self, uri: str, size: int) -> bool:
         """Whether there is a file of this size at the address."""
 
+    def prove(self) -> None:
+        """Write a small file, read it again and remove it.
+
+        Raises:
+            ArchiveError: it cannot be written there now, or does not come back.
+        """
+
 
 def open_archive(url: str, staging: Path) -> Archive:
     """The archive at a path, or at an address of fsspec; ``file:`` is a path.
@@ -49,7 +56,11 @@ def open_archive(url: str, staging: Path) -> Archive:
         ArchiveError: fsspec, or what it needs for this kind of address, is not installed.
     """
     path = url.removeprefix("file://")
-    return Store(url, staging) if "://" in path else Folder(Path(path))
+    if "://" not in path:
+        return Folder(Path(path))
+    from fsctl.media.objects import Store
+
+    return Store(url, staging)
 
 
 @contextlib.contextmanager
@@ -63,11 +74,11 @@ def local_copy(uri: str) -> Iterator[Path]:
     if "://" not in uri:
         yield Path(uri)
         return
+    from fsctl.media import objects
+
     with tempfile.TemporaryDirectory(prefix="fsctl-") as folder:
         found = Path(folder) / Path(uri).name
-        filesystem, there = _filesystem(uri)
-        with _our_errors(uri):
-            filesystem.get_file(there, str(found))
+        objects.fetch(uri, str(found))
         yield found
 
 
@@ -77,6 +88,26 @@ def sha256_of(file: BinaryIO) -> str:
     while block := file.read(BLOCK_BYTES):
         digest.update(block)
     return digest.hexdigest()
+
+
+def name_for(path: str, offered_at: datetime, suffix: str, number: int) -> str:
+    """What a recording is called in the archive: the day of its call, and its file's name as far as it is safe."""
+    stem = re.sub(r"[^\w.-]", "_", Path(path).stem, flags=re.ASCII).lstrip(".") or str(number)
+    return f"{offered_at.astimezone(UTC):%Y/%m/%d}/{stem}{suffix}"
+
+
+def discard(uri: str) -> None:
+    """Remove what the archive has replaced, wherever it lies; gone already is well.
+
+    Raises:
+        ArchiveError: the store does not let it go.
+    """
+    if "://" not in uri:
+        remove(Path(uri))
+        return
+    from fsctl.media import objects
+
+    objects.discard(uri)
 
 
 def remove(path: Path) -> None:
@@ -93,9 +124,14 @@ class Folder:
         self.root = root.absolute()
         self.staging = self.root / ".staging"
 
+    @property
+    def standing(self) -> Path:
+        """The folder itself or, before the first recording, the one below which it will be."""
+        return next(folder for folder in (self.root, *self.root.parents) if folder.exists())
+
     def put(self, source: Path, name: str, sha256: str) -> str:
         """See Archive. On the same file system it costs no copy: both names are of one file until the old goes."""
-        with _our_errors(name):
+        with our_errors(name):
             target = self.root / name
             if target.exists() and _hash(target) != sha256:
                 target = target.with_stem(f"{target.stem}.{sha256[:8]}")
@@ -112,6 +148,18 @@ class Folder:
         with contextlib.suppress(FileNotFoundError):
             return Path(uri).stat().st_size == size
         return False
+
+    def prove(self) -> None:
+        """See Archive. Nothing is made that is not there yet."""
+        with (
+            our_errors(str(self.root)),
+            tempfile.NamedTemporaryFile(dir=self.standing, prefix=".fsctl-check-") as file,
+        ):
+            file.write(PROBE)
+            file.flush()
+            os.fsync(file.fileno())
+            if Path(file.name).read_bytes() != PROBE:
+                raise ArchiveError(f"{self.root}: what was written is not what is read")
 
     def _take(self, source: Path, target: Path, sha256: str) -> None:
         part = target.with_name(target.name + ".part")
@@ -138,59 +186,8 @@ class Folder:
             _sync(folder.parent)
 
 
-class Store:
-    """An object store, by fsspec (``pip install 'fsctl[store]'`` and what the kind of address needs)."""
-
-    def __init__(self, url: str, staging: Path) -> None:
-        self._url = url.rstrip("/")
-        self.staging = staging
-        _filesystem(self._url)
-
-    def put(self, source: Path, name: str, sha256: str) -> str:
-        """See Archive. Read back whole before it counts."""
-        uri = f"{self._url}/{name}"
-        filesystem, there = _filesystem(uri)
-        with _our_errors(uri):
-            if filesystem.exists(there):
-                if self._hash(filesystem, there) == sha256:
-                    return uri
-                root, dot, suffix = uri.rpartition(".")
-                uri = f"{root}.{sha256[:8]}{dot}{suffix}"
-                filesystem, there = _filesystem(uri)
-            filesystem.makedirs(there.rpartition("/")[0], exist_ok=True)
-            filesystem.put_file(str(source), there)
-            if self._hash(filesystem, there) != sha256:
-                filesystem.rm_file(there)
-                raise ArchiveError(f"{uri}: what came back is not what was sent")
-        return uri
-
-    def holds(self, uri: str, size: int) -> bool:
-        """See Archive."""
-        filesystem, there = _filesystem(uri)
-        with contextlib.suppress(FileNotFoundError), _our_errors(uri):
-            return bool(filesystem.size(there) == size)
-        return False
-
-    def _hash(self, filesystem: Any, there: str) -> str:
-        filesystem.invalidate_cache()
-        with filesystem.open(there, "rb") as file:
-            return sha256_of(file)
-
-
-def _filesystem(url: str) -> tuple[Any, str]:
-    try:
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise ArchiveError(f"{url}: fsspec is not installed: pip install 'fsctl[store]'") from error
-    try:
-        filesystem, there = url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise ArchiveError(f"{url}: {error}") from error
-    return filesystem, there
-
-
 @contextlib.contextmanager
-def _our_errors(what: str) -> Iterator[None]:
+def our_errors(what: str) -> Iterator[None]:
     """A library for each kind of store means errors of any kind; a missing file stays one."""
     try:
         yield

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fsctl.errors import AudioError
-from fsctl.media.wav import HEADER_BYTES, SAMPLE_BYTES, GrowingWav
+from fsctl.media.wav import HEADER_BYTES, SAMPLE_BYTES, GrowingWav, audio_bytes
 
 HEAD_BYTES = 4096
 BLOCK_BYTES = 1 << 20
@@ -28,6 +28,8 @@ class Header:
     riff_bytes: int
     data_bytes: int
     """As the header says."""
+    audio_bytes: int
+    """What there is of audio: all behind an open, boastful or modest header, but for other chunks."""
     file_bytes: int
 
     @property
@@ -43,14 +45,7 @@ class Header:
     @property
     def is_right(self) -> bool:
         """Whether every reader will find all of the audio and nothing else."""
-        whole = self.data_at + self.data_bytes + self.data_bytes % 2 <= self.file_bytes
-        return whole and not self.is_open and self.data_bytes % self.step == 0 and self.rest_bytes == 0
-
-    @property
-    def audio_bytes(self) -> int:
-        """What there is of audio: all behind an open or a boastful header, else what the header says."""
-        behind = self.file_bytes - self.data_at
-        return behind if self.is_open or self.data_bytes > behind else self.data_bytes
+        return self.data_bytes == self.audio_bytes and self.rest_bytes == 0
 
     @property
     def frames(self) -> int:
@@ -75,16 +70,19 @@ def read(path: Path) -> Header:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
         size = os.fstat(file.fileno()).st_size
-    offset = 12
-    while head[offset : offset + 4] != b"data":
-        chunk = struct.unpack_from("<I", head, offset + 4)[0]
-        offset += 8 + chunk + chunk % 2
+        offset = 12
+        while head[offset : offset + 4] != b"data":
+            chunk = struct.unpack_from("<I", head, offset + 4)[0]
+            offset += 8 + chunk + chunk % 2
+        told = struct.unpack_from("<I", head, offset + 4)[0]
+        audio = audio_bytes(file.fileno(), offset + 8, told, size - offset - 8)
     return Header(
         channels=wav.channels,
         rate=wav.rate,
         data_at=offset + 8,
         riff_bytes=struct.unpack_from("<I", head, 4)[0],
-        data_bytes=struct.unpack_from("<I", head, offset + 4)[0],
+        data_bytes=told,
+        audio_bytes=audio,
         file_bytes=size,
     )
 
@@ -129,7 +127,8 @@ def repair_in_place(path: Path) -> None:
         AudioError: its header has other chunks too, or there is no audio: repair a copy.
     """
     header = read(path)
-    if header.data_at != HEADER_BYTES or header.audio_bytes == 0:
+    is_plain = header.data_at == HEADER_BYTES and header.audio_bytes == header.file_bytes - HEADER_BYTES
+    if not is_plain or header.audio_bytes == 0:
         raise AudioError(f"{path}: cannot be repaired in place; repair it into a new file")
     filler = -header.audio_bytes % header.step
     with path.open("r+b") as file:

@@ -14,6 +14,8 @@ import numpy.typing as npt
 from fsctl.media.proof import Sound
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
+GAP = "░"
+"""Silence that is on purpose."""
 FLOOR_DB = -60.0
 """What is quieter is drawn as silence."""
 FULL_SCALE = 32768.0
@@ -21,29 +23,34 @@ LEGS = ("caller", "agent")
 
 Spans = Sequence[tuple[str, int, int]]
 """Leg, first sample, one past the last."""
+Gaps = Sequence[tuple[float, float | None]]
+"""Beginnings and ends in seconds; an open end is None."""
 Shares = npt.NDArray[np.float64]
 
 WIDTH, BAND, BAR, EDGE = 1200, 120, 8, 12
 """Of the PNG, in pixels: the whole, a channel's height, the height of its utterances, the space around."""
 COLOURS = {"background": (250, 250, 248), "caller": (38, 98, 160), "agent": (30, 130, 90),
-           "utterance": (230, 150, 40), "axis": (205, 205, 200)}  # fmt: skip
+           "utterance": (230, 150, 40), "axis": (205, 205, 200),
+           "gap": (228, 222, 226)}  # fmt: skip
 
 
-def as_text(sound: Sound, utterances: Spans, width: int) -> Iterator[str]:
-    """Lines for a terminal of this width: each channel, and where its utterances are."""
+def as_text(sound: Sound, utterances: Spans, width: int, gaps: Gaps = ()) -> Iterator[str]:
+    """Lines for a terminal of this width: each channel, where its utterances are, and what is not recorded."""
     columns = max(10, width - 10)
+    hidden = _hidden(sound, gaps, columns)
     for channel in range(sound.channels):
         leg = LEGS[channel]
         shares = _loudness(sound, channel, columns)
-        bars = "".join(BLOCKS[round(share * (len(BLOCKS) - 1))] for share in shares)
+        levels = (BLOCKS[round(share * (len(BLOCKS) - 1))] for share in shares)
+        bars = "".join(GAP if gap and bar == " " else bar for bar, gap in zip(levels, hidden, strict=True))
         yield f"{leg:>8} {bars}"
         marks = _marks(sound, leg, utterances, columns)
         yield f"{'':8} {''.join('─' if mark else ' ' for mark in marks)}".rstrip()
     yield f"{'':8} {_axis(sound.duration_s, columns)}"
 
 
-def as_png(sound: Sound, utterances: Spans) -> bytes:
-    """The same as an image: amplitude up and down from an axis, utterances as bars below."""
+def as_png(sound: Sound, utterances: Spans, gaps: Gaps = ()) -> bytes:
+    """The same as an image: amplitude up and down from an axis, utterances as bars below, gaps as shades."""
     height = EDGE + sound.channels * (BAND + BAR + EDGE)
     image = np.full((height, WIDTH, 3), COLOURS["background"], dtype=np.uint8)
     columns = WIDTH - 2 * EDGE
@@ -52,6 +59,7 @@ def as_png(sound: Sound, utterances: Spans) -> bytes:
         leg, top = LEGS[channel], EDGE + channel * (BAND + BAR + EDGE)
         half = _amplitude(sound, channel, columns) * (BAND / 2)
         area = image[top : top + BAND, EDGE : EDGE + columns]
+        area[:, _hidden(sound, gaps, columns)] = COLOURS["gap"]
         area[BAND // 2, :] = COLOURS["axis"]
         area[np.abs(rows - BAND / 2 + 0.5) <= half] = COLOURS[leg]
         bar = image[top + BAND : top + BAND + BAR, EDGE : EDGE + columns]
@@ -100,6 +108,15 @@ def _marks(sound: Sound, leg: str, utterances: Spans, columns: int) -> npt.NDArr
         if one == leg:
             marks[int(start * scale) : max(int(start * scale) + 1, int(end * scale))] = True
     return marks
+
+
+def _hidden(sound: Sound, gaps: Gaps, columns: int) -> npt.NDArray[np.bool_]:
+    """In which columns nothing is recorded on purpose."""
+    hidden = np.zeros(columns, dtype=bool)
+    scale = columns / max(sound.duration_s, 1e-9)
+    for start_s, end_s in gaps:
+        hidden[int(start_s * scale) : columns if end_s is None else int(end_s * scale)] = True
+    return hidden
 
 
 def _axis(duration_s: float, columns: int) -> str:

@@ -33,6 +33,8 @@ DRIFT_PPM = 1000.0
 """Sound cards and RTP clocks stay below 200; above, the legs walk apart audibly within minutes."""
 SILENT_LEAST_S = 8.0
 """A leg of a bridge so long says something, or breathes."""
+UNFINISHED = ("open", "part")
+"""What is as it should be while a recording grows."""
 KILLED = "LOST"
 """Cause of calls whose end nobody saw: their times are of when it was found out."""
 
@@ -143,7 +145,10 @@ def judge(
         known: what Postgres says of the recording; None for a file by itself.
         siblings: other recordings of the same call.
     """
-    return [*_of_file(sound), *(_of_call(sound, known, siblings) if known is not None else ())]
+    found = [*_of_file(sound), *(_of_call(sound, known, siblings) if known is not None else ())]
+    if known is not None and known.state == "growing":
+        return [finding for finding in found if finding.code not in UNFINISHED]
+    return found
 
 
 def is_silent(sound: Sound) -> bool:
@@ -212,7 +217,7 @@ def _of_length(sound: Sound, known: KnownRecording) -> Iterator[Finding]:
     expected_s = clock_s - sum((clock_s if g.end_s is None else g.end_s) - g.start_s for g in paused)
     off_s = sound.duration_s - expected_s
     if abs(off_s) > max(LENGTH_S, LENGTH_SHARE * expected_s):
-        found_out_late = known.hangup_cause == KILLED and off_s < 0
+        found_out_late = off_s < 0 and _was_killed(sound, known)
         yield Finding(
             "length", "note" if found_out_late else "fault",
             f"it is {sound.duration_s:.1f} s long, by the clock it should be {expected_s:.1f}"
@@ -226,6 +231,14 @@ def _of_length(sound: Sound, known: KnownRecording) -> Iterator[Finding]:
         yield Finding(
             "drift", "note", f"{off_s * 1000:+.0f} ms against the clock, {off_s / expected_s * 1e6:+.0f} ppm"
         )
+
+
+def _was_killed(sound: Sound, known: KnownRecording) -> bool:
+    """Whether FreeSWITCH died over it: then the end of the call is when that was found out, or later."""
+    never_closed = sound.header is not None and sound.header.is_open
+    return (
+        known.hangup_cause == KILLED or never_closed or any(one["code"] == "open" for one in known.findings)
+    )
 
 
 def _of_siblings(

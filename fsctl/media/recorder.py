@@ -10,18 +10,18 @@ Each step can be done again, so the recorder may be killed between any two:
    ``recording_ready``. The outbox reads the story.
 5. The old file is removed, if the archive still holds the new one; the row forgets it.
 
+When the text of a call is known, what must not be kept of its audio is silenced there (``silence``).
+
 A process of its own, without gevent: it hashes and encodes, and libraries for object stores have threads. The
 spool's file is never written. What cannot be kept now stays there, with an alarm, and is tried again.
 """
 
 import logging
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC
 from pathlib import Path
 
 from fsctl.backoff import Backoff
@@ -29,8 +29,9 @@ from fsctl.config import Archive as Settings
 from fsctl.config import Node
 from fsctl.errors import ArchiveError, AudioError, DatabaseDown
 from fsctl.media import codec, header, proof
-from fsctl.media.archive import Archive, remove, sha256_of
+from fsctl.media.archive import Archive, discard, name_for, sha256_of
 from fsctl.media.disk import Disk
+from fsctl.media.silence import Silencer
 from fsctl.store.alarms import Alarms
 from fsctl.store.keeping import Archived, Format, KnownRecording
 from fsctl.store.recordings import Recordings
@@ -56,6 +57,7 @@ class Recorder:
         archive: Archive,
         disk: Disk,
         clock: Callable[[], float] = time.monotonic,
+        silencer: Silencer | None = None,
     ) -> None:
         self._node = node
         self._settings = settings
@@ -64,9 +66,12 @@ class Recorder:
         self._archive = archive
         self._disk = disk
         self._clock = clock
+        self._silencer = silencer
         self._look_at = 0.0
         self._again: dict[int, tuple[float, Backoff]] = {}
         """Recordings that could not be kept, and when to try again."""
+        self._incompressible: list[int] = []
+        """Recordings that could not be made smaller: no reason to leave the others as they are."""
         self._staging = archive.staging / node.name
         self._stopping = False
 
@@ -100,10 +105,14 @@ class Recorder:
                 return
             if now >= self._again.get(known.id, (0.0, None))[0]:
                 self._try(known, now)
+        if self._silencer is not None:
+            self._silencer.tick()
         if now >= self._look_at:
             self._look_at = now + LOOK_S
             self._look_for_unheard()
-            self._watch_disk()
+            if self._watch_disk():
+                # There may be more to do; what was recorded meanwhile comes first.
+                self._look_at = now
 
     def _try(self, known: KnownRecording, now: float) -> None:
         source = self.find(known)
@@ -205,30 +214,29 @@ class Recorder:
                 if not self._archive.holds(old.uri, old.bytes):
                     raise ArchiveError(f"it is not there, or not whole; {old.stale} is kept")
                 if old.stale != old.uri:
-                    remove(Path(old.stale))
+                    discard(old.stale)
             except (ArchiveError, OSError) as error:
                 self._raise("archive", old.uri, str(error))
             else:
                 self._recordings.forget_stale(old.id)
+                self._alarms.clear("archive", old.uri)
 
     def _look_for_unheard(self) -> None:
         for call in self._recordings.unheard(UNHEARD_AFTER_S):
             talked = (call.ended_at - call.answered_at).total_seconds()
             self._raise("no-audio", call.uuid, f"answered for {talked:.0f} s, and nothing was recorded")
 
-    def _watch_disk(self) -> None:
-        """Alarm early; then make the oldest recordings smaller, until there is room."""
+    def _watch_disk(self) -> bool:
+        """Alarm early; then make the oldest recording smaller. Whether one was."""
         for folder, used in self._disk.used().items():
             if used >= self._settings.disk_alarm:
                 self._raise("disk", str(folder), f"{used:.0%} are used; recording goes on")
             else:
                 self._alarms.clear("disk", str(folder))
-        while self._disk.archive_used() >= self._settings.disk_compress:
-            if not self._compress_oldest():
-                return
+        return self._disk.archive_used() >= self._settings.disk_compress and self._compress_oldest()
 
     def _compress_oldest(self) -> bool:
-        old = self._recordings.oldest_wav()
+        old = self._recordings.oldest_wav(self._incompressible)
         if old is None:
             return False
         wav = Path(old.uri)
@@ -239,10 +247,12 @@ class Recorder:
             uri, sha256, size = self._put(small, name)
         except (AudioError, ArchiveError, OSError) as error:
             self._raise("archive", old.uri, f"not compressed: {error}")
-            return False
+            self._incompressible.append(old.id)
+            return True
         finally:
             small.unlink(missing_ok=True)
         self._recordings.recompress(old, uri, "flac", sha256, size)
+        self._alarms.clear("archive", old.uri)
         log.info("call %s: recording compressed to %s: the disk is filling", old.call_uuid, uri)
         self._remove_stale()
         return True
@@ -253,8 +263,7 @@ class Recorder:
 
 
 def _name(known: KnownRecording, kind: Format) -> str:
-    stem = re.sub(r"[^\w.-]", "_", Path(known.path).stem, flags=re.ASCII).lstrip(".") or str(known.id)
-    return f"{known.offered_at.astimezone(UTC):%Y/%m/%d}/{stem}{codec.SUFFIX[kind]}"
+    return name_for(known.path, known.offered_at, codec.SUFFIX[kind], known.id)
 
 
 def _repair(source: Path, to: Path) -> None:

@@ -33,7 +33,10 @@ class GrowingWav:
         self.path = path
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self.channels, self.rate, self._data = _read_header(path, os.pread(self._fd, 4096, 0))
+            self.channels, self.rate, self._data, told = _read_header(path, os.pread(self._fd, 4096, 0))
+            behind = self.size - self._data
+            self._more = behind - audio_bytes(self._fd, self._data, told, behind)
+            """Bytes of chunks that stand after the audio; only a closed file has such."""
         except BaseException:
             os.close(self._fd)
             raise
@@ -41,7 +44,8 @@ class GrowingWav:
     @property
     def frames(self) -> int:
         """Whole frames (one sample of every channel) that can be read now."""
-        return max(0, (os.fstat(self._fd).st_size - self._data) // (SAMPLE_BYTES * self.channels))
+        behind = os.fstat(self._fd).st_size - self._data - self._more
+        return max(0, behind // (SAMPLE_BYTES * self.channels))
 
     @property
     def size(self) -> int:
@@ -67,8 +71,32 @@ class GrowingWav:
         os.close(self._fd)
 
 
-def _read_header(path: Path, head: bytes) -> tuple[int, int, int]:
-    """Channels, rate, and the offset of the first sample."""
+def audio_bytes(fd: int, start: int, told: int, behind: int) -> int:
+    """How much of what stands behind a header is audio.
+
+    All of it, unless the header tells of less and nothing but whole chunks follows: a file that is appended to has
+    the size of before in its header until it is closed.
+
+    Args:
+        fd: the file.
+        start: offset of the first sample.
+        told: bytes of audio as the header says.
+        behind: bytes of the file from there on.
+    """
+    if not 0 < told < behind:
+        return behind
+    at, size = start + told + told % 2, start + behind
+    while at < size:
+        head = os.pread(fd, 8, at)
+        if len(head) < 8 or not all(32 <= byte < 127 for byte in head[:4]):
+            return behind
+        chunk = struct.unpack_from("<I", head, 4)[0]
+        at += 8 + chunk + chunk % 2
+    return told if at == size else behind
+
+
+def _read_header(path: Path, head: bytes) -> tuple[int, int, int, int]:
+    """Channels, rate, the offset of the first sample, and the bytes of audio that the header tells of."""
     if len(head) < HEADER_BYTES:
         raise AudioError(f"{path}: {len(head)} bytes, a WAV header has {HEADER_BYTES}")
     if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
@@ -88,4 +116,4 @@ def _read_header(path: Path, head: bytes) -> tuple[int, int, int]:
     channels, rate = form[1], form[2]
     if not 1 <= channels <= 2 or not 8000 <= rate <= 48000:
         raise AudioError(f"{path}: {channels} channels at {rate} Hz; 1 or 2 at 8000 to 48000 are read")
-    return channels, rate, offset + 8
+    return channels, rate, offset + 8, size

@@ -275,15 +275,12 @@ def _uuid_record(switch: "Switch", arguments: str) -> str:
         return "+OK Success\n" if done else "-ERR Cannot record session!\n"
     if action == "stop":
         return "+OK Success\n" if recorder.stop(channel, path) else "-ERR Cannot stop record session!\n"
-    recording = recorder.find(channel, path)
-    if recording is None:
-        return f"-ERR Cannot {action} recording session!\n"
-    recording.catch_up(switch.clock.elapsed_s(), None)
-    if action in ("mask", "unmask"):
-        recording.masked = action == "mask"
-    else:
-        recording.paused = action == "pause"
-    return "+OK Success\n"
+    done = (
+        recorder.hide(channel, path, masked=action == "mask")
+        if action in ("mask", "unmask")
+        else recorder.hide(channel, path, paused=action == "pause")
+    )
+    return "+OK Success\n" if done else f"-ERR Cannot {action} recording session!\n"
 
 
 def _uuid_broadcast(switch: "Switch", arguments: str) -> str:

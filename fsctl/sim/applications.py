@@ -86,6 +86,23 @@ def _record_session(session: "Session", data: str) -> None:
         session.switch.recorder.start(session.channel, path, parse_settings(rest[-1]) if rest else {})
 
 
+def _mask_recording(session: "Session", data: str) -> None:
+    """Nothing tells whether there was such a recording (mod_dptools.c 3294)."""
+    session.switch.recorder.hide(session.channel, data, masked=True)
+
+
+def _unmask_recording(session: "Session", data: str) -> None:
+    session.switch.recorder.hide(session.channel, data, masked=False)
+
+
+def _pause_recording(session: "Session", data: str) -> None:
+    session.switch.recorder.hide(session.channel, data, paused=True)
+
+
+def _resume_recording(session: "Session", data: str) -> None:
+    session.switch.recorder.hide(session.channel, data, paused=False)
+
+
 def _execute_extension(session: "Session", data: str) -> None:
     """``EXTEN [DIALPLAN [CONTEXT]]``: conditions are read now; the channel's destination stays."""
     channel = session.channel
@@ -158,6 +175,10 @@ APPLICATIONS: dict[str, Callable[["Session", str], None]] = {
     "flush_dtmf": _flush_dtmf,
     "sleep": _sleep,
     "record_session": _record_session,
+    "record_session_mask": _mask_recording,
+    "record_session_unmask": _unmask_recording,
+    "record_session_pause": _pause_recording,
+    "record_session_resume": _resume_recording,
     "execute_extension": _execute_extension,
     "transfer": _transfer,
     "callcenter": _callcenter,

@@ -213,9 +213,20 @@ class Recorder:
             recording.abandon()
         self.running.clear()
 
-    def find(self, channel: Channel, path: str) -> Recording | None:
-        """The running recording of that path."""
-        return self.running.get((channel.uuid, path))
+    def hide(
+        self, channel: Channel, path: str, *, masked: bool | None = None, paused: bool | None = None
+    ) -> bool:
+        """From here on silence is written, or nothing at all, or again what is heard; False: no such recording.
+
+        No event tells of it (switch_ivr_async.c 1889-1918).
+        """
+        recording = self.running.get((channel.uuid, path))
+        if recording is None:
+            return False
+        recording.catch_up(self.clock.elapsed_s(), None)
+        recording.masked = recording.masked if masked is None else masked
+        recording.paused = recording.paused if paused is None else paused
+        return True
 
 
 def _record_headers(recording: Recording) -> Headers:

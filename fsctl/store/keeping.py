@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from fsctl.call.events import GapKind
 from fsctl.store.db import Row
 
-GapKind = Literal["pause", "mask"]
 Format = Literal["wav", "flac", "opus"]
 
 
@@ -54,6 +54,15 @@ class KnownRecording:
     gaps: Sequence[Gap]
     utterances: Sequence[tuple[str, int, int]]
     """Leg, first sample, one past the last."""
+
+    @property
+    def length_s(self) -> float | None:
+        """How long it is, as far as it is known: when it is cut, from the size of its file."""
+        if self.duration_ms is not None:
+            return self.duration_ms / 1000
+        if self.bytes is None or not self.rate or not self.channels:
+            return None
+        return self.bytes / (2 * self.rate * self.channels)
 
     def archived_audio_differs(self, frames: int, rate: int) -> bool:
         """Whether the archived file is not of the length that was archived."""

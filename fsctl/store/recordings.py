@@ -3,16 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from fsctl.call.events import GapKind
 from fsctl.store.db import Database
 from fsctl.store.keeping import (
     Archived,
     Format,
-    GapKind,
     KnownRecording,
     OldWav,
     Stale,
@@ -36,6 +37,8 @@ class LiveRecording:
     """When an agent was bridged, in microseconds from the start of the recording."""
     pauses_us: Sequence[tuple[int, int | None]] = ()
     """When the file did not grow on purpose, on the same clock."""
+    masks_us: Sequence[tuple[int, int | None]] = ()
+    """When silence was written on purpose, or should have been."""
     seams: Mapping[str, int] = field(default_factory=dict)
     """See ``fsctl.media.pipeline``."""
 
@@ -49,6 +52,22 @@ class NewUtterance:
     end_sample: int
     rate: int
     pcm: bytes
+    no_speech: str | None = None
+    """Why there is nothing to be decoded in it; its audio is not stored then."""
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """What was cut from a recording, to be stored together."""
+
+    recording: LiveRecording
+    utterances: Sequence[NewUtterance]
+    seams: Mapping[str, int]
+
+    @property
+    def bytes(self) -> int:
+        """Of audio."""
+        return sum(len(cut.pcm) for cut in self.utterances)
 
 
 @dataclass(frozen=True)
@@ -84,6 +103,7 @@ class Recordings:
                 call_ended=row["call_ended"],
                 bridges_us=[(start, end) for start, end in row["bridges"]],
                 pauses_us=[(start, end) for start, end in row["pauses"]],
+                masks_us=[(start, end) for start, end in row["masks"]],
                 seams=row["seams"],
             )
             for row in rows
@@ -105,8 +125,14 @@ class Recordings:
             )
             return bool(transaction.rows("recordings.known_names", node=self._node, names=[path.name]))
 
-    def adopt_unseen(self, path: Path, started_at: datetime, ended_at: datetime) -> None:
-        """A whole file whose call nobody saw and no ledger told of: the call is known by its recording alone."""
+    def adopt_unseen(
+        self, path: Path, started_at: datetime, ended_at: datetime, redact: Sequence[str] = ()
+    ) -> None:
+        """A whole file whose call nobody saw and no ledger told of: the call is known by its recording alone.
+
+        Args:
+            redact: what must not be stored of it, since its queue is not known.
+        """
         with self._database.transaction(f"adopting {path}") as transaction:
             transaction.run(
                 "recordings.unseen_call",
@@ -114,6 +140,7 @@ class Recordings:
                 node=self._node,
                 started_at=started_at,
                 ended_at=ended_at,
+                redact=list(redact),
             )
         self.adopt(path, started_at)
 
@@ -128,34 +155,43 @@ class Recordings:
         with self._database.transaction(f"describing recording {recording_id}") as transaction:
             transaction.run("recordings.describe_recording", id=recording_id, rate=rate, channels=channels)
 
-    def add_utterances(
-        self, recording: LiveRecording, cuts: Iterable[NewUtterance], seams: Mapping[str, int]
-    ) -> int:
-        """Store utterances with their audio, and from where to read on, all or none.
+    def store(self, cuts: Sequence[Cuts]) -> int:
+        """Store utterances with their audio, and from where to read on, of any recordings: all or none.
 
         An utterance already there is left as it is.
 
         Returns:
-            How many were new.
+            How many were new and have audio.
         """
-        added = 0
-        with self._database.transaction(f"storing utterances of call {recording.call_uuid}") as transaction:
-            for cut in cuts:
-                row = transaction.one(
-                    "utterances.add_utterance",
-                    recording_id=recording.id,
-                    call_uuid=recording.call_uuid,
-                    leg=cut.leg,
-                    start_sample=cut.start_sample,
-                    end_sample=cut.end_sample,
-                    rate=cut.rate,
-                )
-                if row is not None:
-                    added += 1
-                    transaction.run("utterances.add_audio", utterance_id=row["id"], pcm=cut.pcm)
-            if seams:
-                transaction.run("recordings.keep_seams", id=recording.id, seams=Jsonb(dict(seams)))
-        return added
+        rows = [(batch.recording.id, cut) for batch in cuts for cut in batch.utterances]
+        audio = [b"" if cut.no_speech else cut.pcm for _, cut in rows]
+        sizes = [len(pcm) for pcm in audio]
+        seams: dict[int, dict[str, int]] = {}
+        for batch in cuts:
+            if batch.seams:
+                seams.setdefault(batch.recording.id, {}).update(batch.seams)
+        doing = f"storing utterances of call {', '.join(batch.recording.call_uuid for batch in cuts[:3])}"
+        with self._database.statement(doing) as transaction:
+            return transaction.run(
+                "utterances.store",
+                recording_ids=[id_ for id_, _ in rows],
+                legs=[cut.leg for _, cut in rows],
+                starts=[cut.start_sample for _, cut in rows],
+                ends=[cut.end_sample for _, cut in rows],
+                rates=[cut.rate for _, cut in rows],
+                places=[0, *accumulate(sizes)][:-1],
+                sizes=sizes,
+                reasons=[cut.no_speech for _, cut in rows],
+                pcm=b"".join(audio),
+                seam_ids=list(seams),
+                seams=[Jsonb(one) for one in seams.values()],
+            )
+
+    def add_utterances(
+        self, recording: LiveRecording, cuts: Iterable[NewUtterance], seams: Mapping[str, int]
+    ) -> int:
+        """The same for one recording."""
+        return self.store([Cuts(recording, list(cuts), seams)])
 
     def without_audio(self) -> list[LostAudio]:
         """Utterances still to be decoded whose audio is gone."""
@@ -216,10 +252,10 @@ class Recordings:
         with self._database.transaction(f"forgetting the old file of {recording_id}") as transaction:
             transaction.run("recordings.forget_stale", id=recording_id)
 
-    def oldest_wav(self) -> OldWav | None:
-        """The archived recording to be compressed first."""
+    def oldest_wav(self, without: Sequence[int]) -> OldWav | None:
+        """The archived recording to be compressed first, but for these."""
         with self._database.transaction("looking for the oldest recording") as transaction:
-            row = transaction.one("recordings.oldest_wav", node=self._node)
+            row = transaction.one("recordings.oldest_wav", node=self._node, without=list(without))
         return OldWav(**row) if row else None
 
     def recompress(self, old: OldWav, uri: str, format: Format, sha256: str, size: int) -> None:
@@ -248,15 +284,30 @@ class Recordings:
         """The newest recordings, the oldest of them first."""
         return self._known("reading recordings", state=state, node=node, limit=limit)
 
-    def begin_gap(self, call_uuid: str, kind: GapKind, reason: str, at: datetime) -> None:
-        """From here on the call is not recorded on purpose. To be called before FreeSWITCH is told."""
-        with self._database.transaction(f"beginning a gap of call {call_uuid}") as transaction:
-            transaction.run("recordings.open_gap", call_uuid=call_uuid, kind=kind, reason=reason, at=at)
+    def begin_gap(self, call_uuid: str, kind: GapKind, reason: str, at: datetime) -> bool:
+        """From here on the call is not recorded on purpose. To be called before FreeSWITCH is told.
 
-    def end_gap(self, call_uuid: str, at: datetime) -> None:
-        """The call is recorded again. To be called after FreeSWITCH was told."""
+        Returns:
+            False when it was so already.
+        """
+        with self._database.transaction(f"beginning a gap of call {call_uuid}") as transaction:
+            return bool(
+                transaction.run("recordings.open_gap", call_uuid=call_uuid, kind=kind, reason=reason, at=at)
+            )
+
+    def end_gap(self, call_uuid: str, kind: GapKind, at: datetime) -> bool:
+        """The call is recorded again. To be called after FreeSWITCH was told.
+
+        Returns:
+            False when it was so already.
+        """
         with self._database.transaction(f"ending a gap of call {call_uuid}") as transaction:
-            transaction.run("recordings.close_gap", call_uuid=call_uuid, at=at)
+            return bool(transaction.run("recordings.close_gap", call_uuid=call_uuid, kind=kind, at=at))
+
+    def forget_gap(self, call_uuid: str, at: datetime) -> None:
+        """It did not come to it: FreeSWITCH refused."""
+        with self._database.transaction(f"forgetting a gap of call {call_uuid}") as transaction:
+            transaction.run("recordings.forget_gap", call_uuid=call_uuid, at=at)
 
     def is_standing(self, call_uuid: str) -> bool:
         """Whether this node has such a call now."""

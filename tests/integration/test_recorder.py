@@ -1,8 +1,10 @@
 """From a file in the spool to the archive, on real files and a real Postgres; killed between any two steps."""
 
+import errno
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +20,7 @@ from fsctl.call.state import Phase
 from fsctl.config import Archive, Node
 from fsctl.errors import ArchiveError
 from fsctl.media import archive as archives
-from fsctl.media import header, proof, recorder
+from fsctl.media import codec, header, proof, recorder
 from fsctl.media.archive import open_archive
 from fsctl.media.disk import Disk
 from fsctl.media.recorder import Recorder
@@ -157,6 +159,74 @@ def test_a_copy_that_is_not_what_was_read_does_not_count(
     assert house.up() == {}
 
 
+def test_to_a_real_other_file_system(tmp_path: Path, database: Database) -> None:
+    elsewhere = Path("/dev/shm")
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is one file system only")
+    with tempfile.TemporaryDirectory(dir=elsewhere) as folder:
+        house = House(tmp_path, database, f"{folder}/archive")
+        written = house.end_call()
+        house.tick()
+        row = house.row()
+        assert row.uri is not None
+        assert row.uri.startswith(folder)
+        assert Path(row.uri).read_bytes()[44:] == written[44:]
+        assert not house.room.path.exists()
+
+
+def test_a_full_disk_takes_nothing_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(source: Path, to: Path) -> None:
+        to.write_bytes(source.read_bytes()[:1000])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(to))
+
+    written = house.end_call()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV, "no links")))
+        patch.setattr(shutil, "copyfile", fill)
+        house.tick()
+    assert house.row().state == "cut"
+    assert "No space left" in house.up()["archive"]
+    assert house.room.path.read_bytes() == written
+    assert not list(house.root.rglob("*.wav*"))
+    house.tick()
+    assert house.row().state == "archived"
+    assert house.up() == {}
+
+
+def test_two_recorders_archive_a_recording_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that lost its media reader is still at work when the next has done everything."""
+    written = house.end_call()
+    real, other = house.room.recordings.archive, house.recorder
+    house.restart()
+
+    def overtaken(*arguments: Any) -> bool:
+        monkeypatch.setattr(house.room.recordings, "archive", real)
+        house.recorder.tick()
+        return real(*arguments)
+
+    monkeypatch.setattr(house.room.recordings, "archive", overtaken)
+    other.tick()
+    row = house.row()
+    assert row.state == "archived"
+    assert row.uri is not None
+    assert [p for p in house.root.rglob("*") if p.is_file()] == [Path(row.uri)]
+    assert Path(row.uri).read_bytes()[44:] == written[44:]
+    assert [line["kind"] for line in house.story()] == ["recording_ready"]
+    assert not house.room.path.exists()
+
+
+def test_another_recording_of_the_same_name_takes_nothing_from_the_first(house: House) -> None:
+    house.end_call()
+    taken = house.root / f"{house.room.began:%Y/%m/%d}" / f"{UUID}.wav"
+    taken.parent.mkdir(parents=True)
+    taken.write_bytes(b"of another call")
+    house.tick()
+    row = house.row()
+    assert row.sha256 is not None
+    assert row.uri == str(taken.with_stem(f"{UUID}.{row.sha256[:8]}"))
+    assert taken.read_bytes() == b"of another call"
+
+
 STEPS = {
     "before it is measured": (proof, "listen"),
     "while the header is repaired": (recorder, "_repair"),
@@ -164,7 +234,7 @@ STEPS = {
     "before it has its final name": (Path, "rename"),
     "while it is made durable": (archives, "_sync"),
     "before the row says so": ("recordings", "archive"),
-    "before the old file goes": (recorder, "remove"),
+    "before the old file goes": (recorder, "discard"),
     "before the row forgets it": ("recordings", "forget_stale"),
 }
 
@@ -202,7 +272,7 @@ def test_killed_at_any_step_it_ends_the_same(
 def test_the_last_copy_is_never_removed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.end_call()
     with monkeypatch.context() as patch:
-        patch.setattr(recorder, "remove", lambda _: (_ for _ in ()).throw(Killed()))
+        patch.setattr(recorder, "discard", lambda _: (_ for _ in ()).throw(Killed()))
         with pytest.raises(Killed):
             house.tick()
     uri = house.row().uri
@@ -243,6 +313,34 @@ def test_it_may_be_made_smaller(kind: str, house: House) -> None:
     assert row.bytes < len(written) * (0.5 if kind == "flac" else 0.2)
     if kind == "flac":
         assert np.array_equal(audio, was)
+
+
+@pytest.mark.parametrize("kind", ["flac", "opus"])
+def test_what_does_not_decode_to_what_went_in_is_kept_as_it_was(
+    kind: Any, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One wrong sample in FLAC is one too many; Opus must sound like it."""
+    real = codec.encode
+
+    def spoil(source: Path, *arguments: Any) -> None:
+        data = bytearray(source.read_bytes())
+        if kind == "flac":
+            data[5000] ^= 1
+        else:
+            data[44:] = np.random.default_rng(1).integers(0, 255, len(data) - 44, dtype=np.uint8).tobytes()
+        (wrong := house.folder / "wrong.wav").write_bytes(data)
+        real(wrong, *arguments)
+
+    written = house.end_call()
+    house.restart(format=kind)
+    monkeypatch.setattr(codec, "encode", spoil)
+    house.tick()
+    row = house.row()
+    assert (row.state, row.format) == ("archived", "wav")
+    assert row.uri is not None
+    assert Path(row.uri).read_bytes()[44:] == written[44:]
+    (note,) = (found for found in row.findings if found["code"] == "not-encoded")
+    assert "it is not the same audio" in note["text"] or "does not sound like" in note["text"]
 
 
 @pytest.mark.parametrize("scheme", ["memory://recordings", "file://{tmp}/bucket"])
@@ -350,6 +448,31 @@ def test_a_disk_that_fills_is_said_early_and_room_is_made_from_the_oldest(house:
     assert audio.astype("<i2").tobytes() == written[44:]
     house.tick(1)
     assert house.up() == {}
+
+
+def test_one_that_cannot_be_made_smaller_does_not_keep_the_others_large(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.end_call()
+    house.tick()
+    house.disk_used = lambda _: 0.95
+    tried: list[Path] = []
+
+    def fail(source: Path, *_: Any) -> None:
+        tried.append(source)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(codec, "encode", fail)
+        house.tick(3)
+    assert house.row().format == "wav"
+    assert "not compressed: [Errno 28] No space left" in house.up()["archive"]
+    assert house.room.recordings.oldest_wav([]) is not None
+    assert house.room.recordings.oldest_wav([house.row().id]) is None
+    assert len(tried) == 1, "it is left out, and the next one would be tried"
+    house.restart()
+    house.tick()
+    assert house.row().format == "flac"
 
 
 @pytest.mark.parametrize("name", ["recompress", "forget_stale"])

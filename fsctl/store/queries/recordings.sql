@@ -9,8 +9,9 @@ on conflict (path) do nothing;
 
 -- name: unseen_call
 -- A file that no call claims and no ledger told of: the call began and ended while nobody listened.
-insert into call (uuid, node, channel, phase, offered_at, ended_at, hangup_cause, disposition, fault, found)
-values (%(call_uuid)s, %(node)s, 'unknown', 'ended', %(started_at)s, %(ended_at)s, 'UNSEEN', 'failed', 'us', 'recording')
+insert into call (uuid, node, channel, phase, offered_at, ended_at, hangup_cause, disposition, fault, found, redact)
+values (%(call_uuid)s, %(node)s, 'unknown', 'ended', %(started_at)s, %(ended_at)s, 'UNSEEN', 'failed', 'us', 'recording',
+        %(redact)s)
 on conflict (uuid) do nothing;
 
 -- name: close_recording
@@ -27,6 +28,10 @@ select r.id, r.call_uuid, r.path, r.state, r.started_at, r.seams,
                     (extract(epoch from g.started_at - r.started_at) * 1000000)::bigint,
                     (extract(epoch from g.ended_at - r.started_at) * 1000000)::bigint) order by g.started_at)
                  from recording_gap g where g.call_uuid = r.call_uuid and g.kind = 'pause'), '[]') as pauses,
+       coalesce((select jsonb_agg(jsonb_build_array(
+                    (extract(epoch from g.started_at - r.started_at) * 1000000)::bigint,
+                    (extract(epoch from g.ended_at - r.started_at) * 1000000)::bigint) order by g.started_at)
+                 from recording_gap g where g.call_uuid = r.call_uuid and g.kind = 'mask'), '[]') as masks,
        coalesce((select jsonb_agg(jsonb_build_array(
                     (extract(epoch from b.started_at - r.started_at) * 1000000)::bigint,
                     (extract(epoch from b.ended_at - r.started_at) * 1000000)::bigint) order by b.started_at)
@@ -45,10 +50,6 @@ update recording set rate = %(rate)s, channels = %(channels)s where id = %(id)s;
 
 -- name: finish_recording
 update recording set state = 'cut', bytes = %(bytes)s where id = %(id)s and state = 'closed';
-
--- name: keep_seams
--- In the transaction that stores the utterances before them.
-update recording set seams = seams || %(seams)s where id = %(id)s;
 
 -- name: fail_recording
 -- With its line in the call's story, which is what the outbox reads.
@@ -92,11 +93,14 @@ with ready as (
         duration_ms = %(duration_ms)s, findings = %(findings)s, archived_at = now(), stale = %(stale)s
     where id = %(id)s and state = 'cut'
     returning call_uuid, path, uri, format, sha256, bytes, duration_ms, findings
+), told as (
+    -- Where something must not be kept, it is ready when that is silenced: redactions.silenced.
+    insert into call_event (call_uuid, at, kind, key, data)
+    select call_uuid, now(), 'recording_ready', path, to_jsonb(ready) - 'call_uuid'
+    from ready join call c on c.uuid = ready.call_uuid
+    where c.redact = '{}'
 )
-insert into call_event (call_uuid, at, kind, key, data)
-select call_uuid, now(), 'recording_ready', path, to_jsonb(ready) - 'call_uuid'
-from ready
-returning call_uuid;
+select call_uuid from ready;
 
 -- name: stale_files
 -- Replaced by the archive and not yet removed: the recorder was killed in between, or the file would not go.
@@ -108,7 +112,7 @@ update recording set stale = null where id = %(id)s;
 -- name: oldest_wav
 -- What is compressed first when the disk fills.
 select id, call_uuid, uri, sha256 from recording
-where node = %(node)s and state = 'archived' and format = 'wav' and stale is null
+where node = %(node)s and state = 'archived' and format = 'wav' and stale is null and id <> all(%(without)s::bigint[])
 order by archived_at, id limit 1;
 
 -- name: recompress
@@ -128,12 +132,21 @@ where c.node = %(node)s and c.phase = 'ended' and c.answered_at is not null
 order by c.ended_at limit 100;
 
 -- name: open_gap
+-- The first who says it gives the reason: whoever asks for it, then the switch's own word about it (calls.apply).
 insert into recording_gap (call_uuid, kind, reason, started_at)
-values (%(call_uuid)s, %(kind)s, %(reason)s, %(at)s)
+select %(call_uuid)s, %(kind)s, %(reason)s, %(at)s
+where not exists (
+    select from recording_gap g
+    where g.call_uuid = %(call_uuid)s and g.kind = %(kind)s and g.started_at <= %(at)s
+      and coalesce(g.ended_at, 'infinity') >= %(at)s)
 on conflict (call_uuid, started_at) do nothing;
 
 -- name: close_gap
-update recording_gap set ended_at = %(at)s where call_uuid = %(call_uuid)s and ended_at is null;
+update recording_gap set ended_at = %(at)s
+where call_uuid = %(call_uuid)s and kind = %(kind)s and started_at <= %(at)s and ended_at is null;
+
+-- name: forget_gap
+delete from recording_gap where call_uuid = %(call_uuid)s and started_at = %(at)s and ended_at is null;
 
 -- name: open_fork
 -- A recording that we write ourselves, from websocket frames. No row: there is no such call, or it is over.

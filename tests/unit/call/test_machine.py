@@ -82,6 +82,14 @@ def unbridged(seconds: float) -> CallEvent:
     return events.LegsUnbridged(uuid=CALLER, at=at(seconds), agent_uuid=AGENT)
 
 
+def masked(seconds: float) -> CallEvent:
+    return events.GapBegan(uuid=CALLER, at=at(seconds), kind="mask", path="/c.wav", reason="payment")
+
+
+def unmasked(seconds: float) -> CallEvent:
+    return events.GapEnded(uuid=CALLER, at=at(seconds), kind="mask", path="/c.wav")
+
+
 def left(seconds: float, cause: str = "Terminated", reason: str | None = None) -> CallEvent:
     return events.MemberLeft(uuid=CALLER, at=at(seconds), cause=cause, reason=reason)
 
@@ -234,6 +242,13 @@ HISTORIES: dict[str, tuple[list[CallEvent], list[str], Phase, Disposition | None
     "an_agents_phone_sends_the_caller_to_a_gateway": (
         [offered(), found(), answered(), joined(), agent_joined(5), bridged(5.04), gateway(30), unbridged(30)],
         ["FindContact", "SetVariables", "OpenBridge", "Audit", "HangUp", "CloseBridge"],
+        Phase.TALKING,
+        None,
+        None,
+    ),
+    "the_recording_is_masked_while_a_card_number_is_read_out": (
+        [offered(), found(), answered(), joined(), agent_joined(5), bridged(5.04), masked(10), unmasked(30)],
+        ["FindContact", "SetVariables", "OpenBridge", "OpenGap", "CloseGap"],
         Phase.TALKING,
         None,
         None,
@@ -462,3 +477,29 @@ def test_a_joining_told_again_with_its_time_cut_to_a_second_is_no_new_one() -> N
     assert (call, asked) == (before, asked_before)
     assert call is not None
     assert (call.phase, call.queue) == (Phase.QUEUED, "sales@fsctl")
+
+
+def test_what_one_queue_wants_redacted_the_next_one_does_not_show() -> None:
+    policy = replace(
+        POLICY,
+        queues={
+            **POLICY.queues,
+            "support@fsctl": Queue(redact=("card",)),
+            "billing@fsctl": Queue(redact=("customer", "card")),
+        },
+        patterns={"customer": "KD[0-9]+"},
+    )
+    history = [
+        offered(),
+        found(),
+        answered(),
+        joined(1.2),
+        joined(9.0, "billing@fsctl"),
+        joined(12.0, "sales@fsctl"),
+    ]
+    call: Call | None = None
+    seen = []
+    for event in history:
+        call, _ = machine.step(call, event, policy)
+        seen.append(call.redact if call else ())
+    assert seen == [(), ("card",), ("card",), ("card",), *[("card", "customer=KD[0-9]+")] * 2]

@@ -306,3 +306,36 @@ def test_a_snapshot_of_a_bridged_channel_tells_what_the_live_events_told() -> No
     assert short(told) == ["CallOffered", "CallAnswered", "MemberJoined", "AgentBridged", "LegsBridged"]
     assert told[0] == live[0]
     assert told[-1] == next(fact for fact in live if isinstance(fact, events.LegsBridged))
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind", "reason"),
+    [
+        ({"Event-Name": "CHANNEL_EXECUTE", "Application": "record_session_mask", "Unique-ID": "c-1",
+          "Application-Data": "/s/c-1.wav"}, "mask", "the dialplan"),
+        ({"Event-Name": "CHANNEL_EXECUTE", "Application": "record_session_pause", "Unique-ID": "c-1",
+          "Application-Data": "/s/c-1.wav", "variable_fsctl_mask_reason": "card"}, "pause", "card"),
+        ({"Event-Name": "API", "API-Command": "uuid_record",
+          "API-Command-Argument": "c-1 MASK /s/c-1.wav"}, "mask", "a command"),
+    ],
+)  # fmt: skip
+def test_a_mask_is_a_gap_whoever_asked_for_it(headers: dict[str, str], kind: str, reason: str) -> None:
+    fact = decode.decode(Event({**headers, "Event-Date-Timestamp": "1795335729185176"}, b""), ORIGIN)
+    assert isinstance(fact, events.GapBegan)
+    assert (fact.uuid, fact.kind, fact.path, fact.reason) == ("c-1", kind, "/s/c-1.wav", reason)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Event-Name": "CHANNEL_EXECUTE", "Application": "record_session", "Application-Data": "/s/c-1.wav"},
+        {"Event-Name": "CHANNEL_EXECUTE", "Application": "mask", "Application-Data": "/s/c-1.wav"},
+        {"Event-Name": "CHANNEL_EXECUTE"},
+        {"Event-Name": "API", "API-Command": "uuid_record", "API-Command-Argument": "c-1 start /s/c-1.wav"},
+        {"Event-Name": "API", "API-Command": "uuid_record", "API-Command-Argument": "c-1"},
+        {"Event-Name": "API", "API-Command": "uuid_record"},
+        {"Event-Name": "API", "API-Command": "uuid_kill", "API-Command-Argument": "c-1 mask /s/c-1.wav"},
+    ],
+)
+def test_what_leaves_no_gap_is_none(headers: dict[str, str]) -> None:
+    assert decode.decode(Event({**headers, "Unique-ID": "c-1"}, b""), ORIGIN) is None

@@ -1,5 +1,7 @@
 """Text from outside changes no command."""
 
+import re
+
 import pytest
 
 from fsctl.call import commands
@@ -57,6 +59,28 @@ def test_a_password_with_a_line_break_is_refused_and_not_told() -> None:
 def test_custom_stands_last_in_the_subscription() -> None:
     words = encode.Subscribe().render().split()
     assert words[words.index("CUSTOM") + 1 :] == list(encode.SUBCLASSES)
+
+
+def test_of_what_runs_only_what_leaves_a_gap_is_sent() -> None:
+    """FreeSWITCH's expressions are PCRE; what it drops costs nobody anything (mod_event_socket.c, 320-360)."""
+    passes = {header: re.compile(value.strip("/")) for header, value in encode.FILTERS}
+    assert {"CHANNEL_EXECUTE", "API"} <= set(encode.EVENTS)
+    for event in encode.EVENTS:
+        assert bool(passes["Event-Name"].search(event)) is (event not in ("CHANNEL_EXECUTE", "API"))
+    for application, passed in (("record_session_mask", True), ("record_session", False), ("set", False)):
+        assert bool(passes["Application"].search(application)) is passed
+    assert encode.Filter("A-B", "/x|y$/").render() == "filter A-B /x|y$/"
+
+
+@pytest.mark.parametrize("evil", ["", "/a'b.wav", '/a"b', "/a|b", "/a\nb", "/a\\b"])
+def test_a_path_that_could_be_more_than_one_argument_is_refused(evil: str) -> None:
+    with pytest.raises(Unencodable):
+        encode.MaskRecording("c-1", evil, masked=True).render()
+
+
+def test_a_path_with_a_blank_is_one_argument() -> None:
+    command = encode.MaskRecording("c-1", "/a b/c.wav", masked=False)
+    assert command.render() == "api uuid_record c-1 unmask '/a b/c.wav'"
 
 
 @pytest.mark.parametrize("evil", ["", "a/b", "a'b", "a\nb", "a,b", "a b", "x" * 256])
