@@ -5,7 +5,9 @@ the same files at the same time, each in a process of its own:
 
 * floor: reads the bytes that are new five times a second, and does nothing with them;
 * spool: the media reader as ``fsctl media`` runs it (voice detection, both legs, utterances stored in a real,
-  embedded Postgres).
+  embedded Postgres);
+* websocket: the same audio at the same time in masked frames of 20 ms, as mod_audio_fork sends it: taken, written
+  as recordings, and read from there as by the spool reader, all in one process.
 
     python benchmarks/media.py [--calls 100] [--seconds 60] [--rate 16000] [--quick] [--json]
 
@@ -15,8 +17,10 @@ below its loudest, by energy) to its commit; utterances cut for their length are
 """
 
 import argparse
+import base64
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -24,16 +28,22 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fsctl.media import header
+from fsctl.media.admission import sign
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 SCALE = 1000
-GOALS = {"spool": 0.8}
+GOALS = {"spool": 0.8, "websocket": 1.5}
 """Source -> cores for SCALE calls. To add a source: a line here, one in READERS, and what feeds it."""
+NODES = {"spool": "fs1", "websocket": "fs2"}
+SECRET = "of-a-benchmark-only"
 GOAL_KB, SLACK_MS = 50.0, 250.0
 WARM_S = 3.0
 DEPTH = 0.018
@@ -51,6 +61,7 @@ def main() -> None:
     parser.add_argument("--reader", choices=("floor", *GOALS), help=argparse.SUPPRESS)
     parser.add_argument("--dsn", help=argparse.SUPPRESS)
     parser.add_argument("--spool", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.quick:
         options.calls, options.seconds = 20, 15.0
@@ -64,28 +75,24 @@ def main() -> None:
 
 def measure(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Let the recordings grow and every reader read them."""
-    spool = folder / "spool"
-    spool.mkdir()
+    spools = {node: folder / node for node in NODES.values()}
     legs = conversations(options.rate, options.seconds + 4 * WARM_S)
-    with database(folder / "postgres") as dsn:
-        begin_calls(dsn, spool, options.calls)
-        command = [
-            sys.executable,
-            __file__,
-            "--dsn",
-            dsn,
-            "--spool",
-            str(spool),
-            "--calls",
-            str(options.calls),
-        ]
-        command += ["--seconds", str(options.seconds), "--rate", str(options.rate), "--reader"]
-        files = [(spool / f"c-{n}.wav").open("wb", buffering=0) for n in range(options.calls)]
-        readers = {
-            name: subprocess.Popen([*command, name], stdout=subprocess.PIPE, text=True) for name in READERS
-        }
+    with database(folder / "postgres") as dsn, socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        server.close()
+        for node, spool in spools.items():
+            spool.mkdir()
+            begin_calls(dsn, node, spool, options.calls, recorded=node == NODES["spool"])
+        paths = [spools[NODES["spool"]] / f"fs1-{n}.wav" for n in range(options.calls)]
+        files = [path.open("wb", buffering=0) for path in paths]
+        for file in files:
+            file.write(header.render(options.rate, 2, 0))
+        readers = {name: subprocess.Popen(_command(name, dsn, spools, port, options), stdout=subprocess.PIPE,
+                                          text=True) for name in READERS}  # fmt: skip
+        forks = [open_fork(port, n) for n in range(options.calls)]
+        feeds = [*(file.write for file in files), *(partial(send, fork) for fork in forks)]
         began = time.time()
-        late_ms = grow(files, legs, options.rate, readers)
+        late_ms = grow(feeds, legs, options.rate, readers)
         found = {name: json.loads(child.communicate()[0]) for name, child in readers.items()}
     for name, result in found.items():
         result["cores"] = result["cpu_s"] / options.seconds * SCALE / options.calls
@@ -93,6 +100,49 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, An
         result["latency_ms"] = latencies(stored, legs, options.rate, began) if name != "floor" else []
         result["late_ms"] = late_ms
     return found
+
+
+def _command(
+    name: str, dsn: str, spools: Mapping[str, Path], port: int, options: argparse.Namespace
+) -> list[str]:
+    given = {
+        "reader": name, "dsn": dsn, "spool": spools[NODES.get(name, NODES["spool"])], "port": port,
+        "calls": options.calls, "seconds": options.seconds, "rate": options.rate,
+    }  # fmt: skip
+    return [
+        sys.executable,
+        __file__,
+        *(str(word) for key, one in given.items() for word in (f"--{key}", one)),
+    ]
+
+
+def open_fork(port: int, number: int) -> socket.socket:
+    """A connection as mod_audio_fork makes it, when the reader listens."""
+    path = sign(SECRET, f"{NODES['websocket']}-{number}", int(time.time()) + 60)
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            sock = socket.create_connection(("127.0.0.1", port))
+            break
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    key = base64.b64encode(os.urandom(16)).decode()
+    sock.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    answer = sock.recv(4096)
+    if not answer.startswith(b"HTTP/1.1 101"):
+        raise SystemExit(f"the websocket is refused: {answer[:80]!r}")
+    return sock
+
+
+def send(fork: socket.socket, data: bytes) -> None:
+    """One binary frame; its mask is zero, which costs the reader as much as any other."""
+    fork.sendall(b"\x82\xfe" + len(data).to_bytes(2, "big") + bytes(4) + data)
 
 
 def conversations(rate: int, seconds: float) -> list["npt.NDArray[np.int16]"]:
@@ -124,7 +174,7 @@ def database(folder: Path) -> Iterator[str]:
         server.stop()
 
 
-def begin_calls(dsn: str, spool: Path, count: int) -> None:
+def begin_calls(dsn: str, node: str, spool: Path, count: int, *, recorded: bool) -> None:
     """What the controller would have stored: calls that talk, with an agent bridged from the beginning."""
     from datetime import UTC, datetime
 
@@ -137,40 +187,39 @@ def begin_calls(dsn: str, spool: Path, count: int) -> None:
     store.open()
     at = datetime.now(UTC)
     for n in range(count):
-        uuid = f"c-{n}"
-        call = Call(uuid=uuid, node="fs1", channel="whatsapp", phase=Phase.TALKING, offered_at=at)
+        uuid = f"{node}-{n}"
+        call = Call(uuid=uuid, node=node, channel="whatsapp", phase=Phase.TALKING, offered_at=at)
         path = str(spool / f"{uuid}.wav")
-        Calls(store).apply(uuid, [
+        opened = [commands.OpenRecording(uuid=uuid, at=at, node=node, path=path)] if recorded else []
+        Calls(store).apply([
             commands.SaveCall(uuid=uuid, call=call),
-            commands.OpenRecording(uuid=uuid, at=at, node="fs1", path=path),
+            *opened,
             commands.OpenBridge(uuid=uuid, at=at, agent="a", agent_uuid=f"a-{n}"),
         ])  # fmt: skip
     store.close()
 
 
 def grow(
-    files: list[Any],
+    feeds: list[Callable[[bytes], Any]],
     legs: list["npt.NDArray[np.int16]"],
     rate: int,
     readers: Mapping[str, "subprocess.Popen[str]"],
 ) -> float:
-    """Write 20 ms to each file every 20 ms until every reader has ended; the worst delay in ms."""
-    from fsctl.sim.recording import wav_header
-
+    """Give each feed 20 ms every 20 ms until every reader has ended; the worst delay in ms."""
     data = [audio.astype("<i2").tobytes() for audio in legs]
-    step, header, late = rate // 50 * 4, wav_header(rate, 2, None), 0.0
-    for file in files:
-        file.write(header)
-    began, at = time.time(), 0
+    step, late, gone = rate // 50 * 4, 0.0, set[int]()
+    began, at, calls = time.time(), 0, len(feeds) // len(NODES)
     while any(child.poll() is None for child in readers.values()) and at < len(data[0]):
-        for n, file in enumerate(files):
-            file.write(data[n % len(data)][at : at + step])
+        for n, feed in enumerate(feeds):
+            try:
+                if n not in gone:
+                    feed(data[n % calls % len(data)][at : at + step])
+            except (BrokenPipeError, ConnectionResetError):
+                gone.add(n)  # its reader has measured enough
         at += step
         ahead = began + at / step / 50 - time.time()
         late = max(late, -ahead)
         time.sleep(max(0.0, ahead))
-    for file in files:
-        file.close()
     return late * 1000
 
 
@@ -199,7 +248,7 @@ def latencies(
 def _read_floor(options: argparse.Namespace) -> dict[str, Any]:
     """The bytes, and nothing else."""
     before = _memory_kb()
-    files = [os.open(options.spool / f"c-{n}.wav", os.O_RDONLY) for n in range(options.calls)]
+    files = [os.open(options.spool / f"{NODES['spool']}-{n}.wav", os.O_RDONLY) for n in range(options.calls)]
 
     def tick() -> None:
         for file in files:
@@ -211,13 +260,24 @@ def _read_floor(options: argparse.Namespace) -> dict[str, Any]:
 
 def _read_spool(options: argparse.Namespace) -> dict[str, Any]:
     """The media reader, each commit timed."""
+    return _read_live(options, "spool")
+
+
+def _read_websocket(options: argparse.Namespace) -> dict[str, Any]:
+    """The same, and the websocket source that writes what it reads."""
+    return _read_live(options, "websocket")
+
+
+def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
     from gevent import monkey
 
     monkey.patch_all()
     import gevent
 
-    from fsctl.config import Media, Node
+    from fsctl.config import Media, Node, Websocket
     from fsctl.media import spool
+    from fsctl.media.websocket import Forks
+    from fsctl.store.alarms import Alarms
     from fsctl.store.db import Database
     from fsctl.store.recordings import Recordings
 
@@ -226,19 +286,26 @@ def _read_spool(options: argparse.Namespace) -> dict[str, Any]:
     class Timed(Recordings):
         """Notes when utterances are in Postgres."""
 
-        def add_utterances(self, recording: Any, cuts: Any, *more: Any) -> int:
+        def store(self, cuts: Any) -> int:
             """As it is, and the clock."""
-            added = super().add_utterances(recording, cuts, *more)
-            call, at = int(recording.call_uuid.removeprefix("c-")), time.time()
-            stored.extend((call, int(c.leg == "agent"), c.start_sample, c.end_sample, at) for c in cuts)
+            added, at = super().store(cuts), time.time()
+            for batch in cuts:
+                call = int(batch.recording.call_uuid.rpartition("-")[2])
+                stored.extend(
+                    (call, int(c.leg == "agent"), c.start_sample, c.end_sample, at) for c in batch.utterances
+                )
             return added
 
     database = Database(options.dsn, process="media", size=4)
     database.open()
-    recordings = Timed(database, "fs1")
+    node = Node(name=NODES[source], spool=options.spool)
+    recordings = Timed(database, node.name)
     recordings.live()
-    reader = spool.Spool(Node(name="fs1", spool=options.spool), Media(), recordings)
     before = _memory_kb()
+    if source == "websocket":
+        settings = Websocket(listen=f"127.0.0.1:{options.port}", secret=SECRET, rate=options.rate)
+        gevent.spawn(Forks(node, settings, recordings, Alarms(database, node.name)).run)
+    reader = spool.Spool(node, Media(), recordings)
     found = _timed(reader.tick, gevent.sleep, spool.TICK_S, options.seconds)
     return found | {"kb": (_memory_kb() - before) / options.calls, "stored": stored}
 
@@ -264,6 +331,7 @@ def _memory_kb() -> int:
 READERS: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "floor": _read_floor,
     "spool": _read_spool,
+    "websocket": _read_websocket,
 }
 
 

@@ -1,6 +1,6 @@
 """How much speech is found, and how much of what is no speech is taken for it?
 
-On the same bytes: our utterances as they are stored, plain webrtcvad (mode 3 with a hangover of 200 ms, mode 2
+On the same bytes: our utterances as they are decoded, plain webrtcvad (mode 3 with a hangover of 200 ms, mode 2
 as it is), and Silero as faster-whisper ships it.
 
     python benchmarks/vad.py FOLDER [--speakers 2414,2609] [--noise FOLDER] [--rate 16000] [--quick] [--json]
@@ -31,6 +31,7 @@ import webrtcvad
 
 from fsctl.config import Media
 from fsctl.media.segmenter import Segmenter
+from fsctl.media.tones import is_tone
 
 Wave = npt.NDArray[np.float64]
 Pcm = npt.NDArray[np.int16]
@@ -222,8 +223,8 @@ def _ours(pcm: Pcm, rate: int) -> Mask:
         rate, 0, vad_mode=media.vad_mode, hangover_ms=media.hangover_ms,
         min_ms=media.min_utterance_ms, max_ms=media.max_utterance_ms,
     )  # fmt: skip
-    cuts = [*segmenter.feed(pcm), *segmenter.finish()]
-    return _mask(pcm, rate, [(cut.start, cut.end) for cut in cuts])
+    cuts = [(cut.start, cut.end) for cut in (*segmenter.feed(pcm), *segmenter.finish())]
+    return _mask(pcm, rate, [(start, end) for start, end in cuts if not is_tone(pcm[start:end], rate)])
 
 
 def _webrtcvad(mode: int, hangover_ms: int) -> Callable[[Pcm, int], Mask]:

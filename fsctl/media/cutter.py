@@ -5,10 +5,11 @@ Called by: ``segmenter``.
 """
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
+
+from fsctl.media.floor import decibels
 
 ONSET_MS, ONSET_CLEAR_MS = 210, 60
 """Speech begins when of this much this much is clear; it then began with the first voiced frame of it."""
@@ -20,8 +21,8 @@ SUSTAIN, SUSTAIN_MASK = 2, 0b1111
 """Speech goes on with a frame that is one of so many voiced among the last four: a click alone is not."""
 PATIENCE_NOISY_MS = 300
 """In noise an utterance waits so much longer for its next word: weak words are not heard."""
-QUIET_RANGE, NOISY_RANGE = 4500, 2000
-"""Hundredths of a decibel between noise and speech at which the first, and the second, of each pair holds."""
+QUIET_RANGE, NOISY_RANGE = 45.0, 20.0
+"""Decibels between noise and speech at which the first, and the second, of each pair holds."""
 PAUSE_MS = 120
 """No sound within a word holds its breath so long: a pause between words."""
 LATE_SHARE = 0.5
@@ -31,14 +32,15 @@ SMOOTH_MS = 150
 
 
 class Frame(NamedTuple):
-    """What was decided of one frame; levels in hundredths of a decibel."""
+    """What was decided of one frame. Powers are plain: of few frames anybody asks how many decibels they are."""
 
     voiced: bool
     clear: bool
     """Voiced, and loud enough to begin an utterance."""
-    level: int
-    range: int
-    """From the noise up to the speech."""
+    power: float
+    """Mean of the squares of its samples."""
+    reach: float
+    """How many times the speech is above the noise, in power."""
 
 
 @dataclass(frozen=True)
@@ -85,36 +87,33 @@ class Cutter:
         """No span can be over before so many frames have been seen."""
         if self._begin is None:
             return self._count + min(self._hangover, self._longest)
-        return min(self._last_voiced + 1 + self._hangover, self._begin + self._longest)
+        return min(self._last_voiced + 1 + self._patience(), self._begin + self._longest)
 
-    def take(self, frame: Frame) -> Iterator[Span]:
-        """Look at the next frame; yields the span that is over with it, if one is."""
+    def take(self, frame: Frame) -> Span | None:
+        """Look at the next frame; returns the span that is over with it, if one is."""
         self._count += 1
         if self._begin is None:
             self._listen(frame)
-            return
+            return None
         self._frames.append(frame)
         self._votes = (self._votes << 1 | frame.voiced) & SUSTAIN_MASK
         silent = self._count - 1 - self._last_voiced
         if frame.voiced and self._votes.bit_count() >= SUSTAIN:
             self._last_voiced = self._count - 1
         elif silent >= self._hangover and silent >= self._patience():
-            yield from self._close()
-            return
-        if self._count - self._begin >= self._longest:
-            yield from self._cut()
+            return self._close()
+        return self._cut() if self._count - self._begin >= self._longest else None
 
-    def skip(self, count: int) -> bool:
-        """Pass over so many unvoiced frames at once; False, and nothing is passed, unless all was silent lately."""
+    def skip(self) -> bool:
+        """Pass over a frame that is not voiced; False, and it is to be taken, unless all was silent lately."""
         if self._begin is not None or self._recent:
             return False
-        self._count += count
+        self._count += 1
         return True
 
-    def finish(self) -> Iterator[Span]:
-        """There is no more: yields the span that was still open."""
-        if self._begin is not None:
-            yield from self._close()
+    def finish(self) -> Span | None:
+        """There is no more: returns the span that was still open, if it counts."""
+        return None if self._begin is None else self._close()
 
     def _listen(self, frame: Frame) -> None:
         if not frame.voiced and not any(past.voiced for past in self._recent):
@@ -137,20 +136,22 @@ class Cutter:
         last = self._frames[self._last_voiced - self._count]
         return self._hangover + self._padding(last, 0, PATIENCE_NOISY_MS)
 
-    def _close(self) -> Iterator[Span]:
+    def _close(self) -> Span | None:
         """End after the last voiced frame and be silent again."""
         assert self._begin is not None
         last = self._frames[self._last_voiced - self._count]
         end = min(self._count, self._last_voiced + 1 + self._padding(last, TAIL_MS, TAIL_NOISY_MS))
+        span = None
         if self._is_rest or sum(frame.voiced for frame in self._frames) >= self._least:
-            yield Span(self._begin, end)
+            span = Span(self._begin, end)
             self._free = end
         self._begin = None
         self._is_rest = False
         self._frames = []
         self._recent.clear()
+        return span
 
-    def _cut(self) -> Iterator[Span]:
+    def _cut(self) -> Span | None:
         """End in the best pause, and go on after it; with no pause at all, at the quietest moment."""
         assert self._begin is not None
         pauses = self._pauses()
@@ -159,16 +160,16 @@ class Cutter:
         if best is None:
             end = begin = self._quietest(half)
         elif best.end == self._count:
-            yield from self._close()
-            return
+            return self._close()
         else:
             end, begin = self._edges(best)
-        yield Span(self._begin, end)
+        span = Span(self._begin, end)
         self._frames = self._frames[max(begin, best.end if best else 0) - self._count :]
         # What is left may begin with a voice that was too short to count as speech going on.
         self._last_voiced = max(self._last_voiced, self._count - len(self._frames))
         self._begin = self._free = begin
         self._is_rest = True
+        return span
 
     def _pauses(self) -> list[Span]:
         """The pauses of the open span, the one that still lasts among them."""
@@ -192,7 +193,7 @@ class Cutter:
 
     def _loudness(self, begin: int, end: int) -> float:
         base = self._count - len(self._frames)
-        levels = [frame.level for frame in self._frames[max(0, begin - base) : end - base]]
+        levels = [decibels(frame.power) for frame in self._frames[max(0, begin - base) : end - base]]
         return sum(levels) / len(levels)
 
     def _edges(self, pause: Span) -> tuple[int, int]:
@@ -205,6 +206,6 @@ class Cutter:
 
     def _padding(self, frame: Frame, quiet_ms: int, noisy_ms: int) -> int:
         """Frames to keep beside this one: the nearer the noise comes to the speech, the more of it is hidden."""
-        noisy = min(max(QUIET_RANGE - frame.range, 0), QUIET_RANGE - NOISY_RANGE)
-        padding = quiet_ms + (noisy_ms - quiet_ms) * noisy // (QUIET_RANGE - NOISY_RANGE)
-        return min(padding // self._frame_ms, self._hangover)
+        noisy = min(max((QUIET_RANGE - decibels(frame.reach)) / (QUIET_RANGE - NOISY_RANGE), 0.0), 1.0)
+        padding = quiet_ms + (noisy_ms - quiet_ms) * noisy
+        return min(int(padding) // self._frame_ms, self._hangover)

@@ -4,95 +4,88 @@ Knows levels only. Refuses to know what is speech: that is for webrtcvad, which 
 frames that pass here.
 Called by: ``segmenter``, with each read's frames.
 
-Levels are whole hundredths of a decibel and energies are sums of whole numbers, so that nothing is rounded
-differently when the same samples come in other pieces.
+Frame follows frame in plain floats: numpy costs more than it saves on the few frames of a read, and each frame
+meets the same sums however the reads were split. Energies are whole numbers, so adding and taking away is exact.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from math import log10
 
-import numpy as np
-import numpy.typing as npt
-
-from fsctl.media.wav import Samples
-
-Levels = npt.NDArray[np.int64]
-"""One a frame, in hundredths of a decibel over one unit of int16 (full scale is 9,031)."""
-Energies = npt.NDArray[np.float64]
-
-LEAST = 2000
+LEAST = 20.0
 """A frame quieter than this (-70 dBFS) is never speech: telephone codecs idle below it."""
-MARGIN = 400
+MARGIN = 4.0
 """Over the noise by so much: frames of steady noise differ by less."""
-SHARE, CLEAR_SHARE = 20, 35
-"""Over the noise by this percentage of the way up to the speech, to go on and to begin: a crowd in the
+SHARE, CLEAR_SHARE = 0.20, 0.35
+"""Over the noise by this share of the way up to the speech, to go on and to begin: a crowd in the
 background does not begin an utterance, a weak word does not end one."""
-REACH = 3700
+REACH = 37.0
 """Below the speech by no more than this: breath, and the echo of a room, are lower."""
-RISE_PER_S = 600
+RISE_PER_S = 6.0
 """The noise floor follows a quieter frame at once, and rises so fast: a pause comes before it reaches speech."""
-DECAY_PER_S = 33
+DECAY_PER_S = 0.33
 """The level of speech follows a louder moment at once, and falls so slowly: a speaker stays as loud as he was."""
-FIRST_NOISE, FIRST_SPEECH = 3000, 6500
+FIRST_NOISE, FIRST_SPEECH = 30.0, 65.0
 """What is believed of a leg before it is heard: -60 and -25 dBFS."""
 NOISE_FRAMES, SPEECH_FRAMES = 3, 7
 """Frames over which the energy is averaged: one that is quiet, or loud, alone says nothing."""
 
 
-@dataclass(frozen=True)
-class Heard:
-    """What is known of each frame of a read."""
-
-    levels: Levels
-    ranges: Levels
-    """From the noise up to the speech, at each frame."""
-    passes: npt.NDArray[np.bool_]
-    """Loud enough to be speech that goes on."""
-    clear: npt.NDArray[np.bool_]
-    """Loud enough to be speech that begins."""
+Heard = tuple[float, float, bool, bool]
+"""Of a frame: its energy (sum of squares), the ratio of speech to noise, whether it is loud enough to be speech
+that goes on, and to be speech that begins. Plain, for there are 33 a second of every leg."""
 
 
 class Floor:
-    """Follows the noise and the speech of one leg."""
+    """Follows the noise and the speech of one leg, as energies of a frame."""
 
-    def __init__(self, frame_ms: int) -> None:
-        self._rise = RISE_PER_S * frame_ms // 1000
-        self._decay = max(1, DECAY_PER_S * frame_ms // 1000)
-        self._noise, self._speech = FIRST_NOISE, FIRST_SPEECH
-        self._energies = np.zeros(SPEECH_FRAMES - 1)
-        """Of the last frames."""
+    def __init__(self, frame_ms: int, size: int) -> None:
+        """Args: size: samples a frame."""
+        self._rise = _ratio(RISE_PER_S * frame_ms / 1000)
+        self._decay = _ratio(-DECAY_PER_S * frame_ms / 1000)
+        self._hush, self._least = float(size), size * _ratio(LEAST)
+        self._noise, self._speech = size * _ratio(FIRST_NOISE), size * _ratio(FIRST_SPEECH)
+        self._past = [0.0] * SPEECH_FRAMES
+        """Energies of the last frames."""
 
-    def hear(self, frames: Samples) -> Heard:
-        """The next frames, one a row.
+    def hear(self, energies: Sequence[float]) -> list[Heard]:
+        """The next frames, by their sums of squares, which are whole numbers.
 
         The noise is the least of what was heard, let rise; the speech is the most of it, let fall.
         """
-        count, size = frames.shape
-        wide = frames.astype(np.float64)
-        past = np.concatenate((self._energies, np.einsum("ij,ij->i", wide, wide)))
-        self._energies = past[count:].copy()
-        short, long, levels = _levels(past, size)
-        steps = np.arange(1, count + 1)
-        rises, decays = steps * self._rise, steps * self._decay
-        noise = np.minimum(np.minimum.accumulate(short - rises), self._noise) + rises
-        speech = np.maximum(np.maximum.accumulate(long + decays), self._speech) - decays
-        self._noise, self._speech = int(noise[-1]), int(speech[-1])
-        ranges = np.maximum(speech - noise, 0)
-        least = np.maximum(speech - REACH, LEAST)
-        passes = levels > np.maximum(noise + np.maximum(ranges * SHARE // 100, MARGIN), least)
-        return Heard(levels, ranges, passes, passes & (levels > noise + ranges * CLEAR_SHARE // 100))
+        past = [*self._past, *energies]
+        self._past = past[-SPEECH_FRAMES:]
+        many, few = sum(past[:SPEECH_FRAMES]), sum(past[SPEECH_FRAMES - NOISE_FRAMES : SPEECH_FRAMES])
+        noise, speech = self._noise, self._speech
+        heard: list[Heard] = []
+        for at, energy in enumerate(energies):
+            many += energy - past[at]
+            few += energy - past[at + SPEECH_FRAMES - NOISE_FRAMES]
+            noise *= self._rise
+            if few < noise * NOISE_FRAMES:
+                noise = few / NOISE_FRAMES
+            if noise < self._hush:
+                noise = self._hush
+            speech *= self._decay
+            if many > speech * SPEECH_FRAMES:
+                speech = many / SPEECH_FRAMES
+            reach = speech / noise
+            if energy <= noise * OVER or energy <= speech * BELOW or energy <= self._least:
+                heard.append((energy, reach, False, False))
+            else:
+                over, way = energy / noise, max(reach, 1.0)
+                passes = over > way**SHARE
+                heard.append((energy, reach, passes, passes and over > way**CLEAR_SHARE))
+        self._noise, self._speech = noise, speech
+        return heard
 
 
-def _levels(past: Energies, size: int) -> Levels:
-    """Of the frames up to each but the first of ``past``, which only lead in: of few, of many, of one alone.
+def decibels(ratio: float) -> float:
+    """Of powers; nothing counts as one."""
+    return 10 * log10(max(ratio, 1.0))
 
-    Args:
-        past: sums of squares; whole numbers below 2**53 even when added up, so exact in any order.
-        size: samples a frame.
-    """
-    sums = np.concatenate((np.zeros(1), np.cumsum(past)))
-    last = sums[SPEECH_FRAMES:]
-    short = (last - sums[SPEECH_FRAMES - NOISE_FRAMES : -NOISE_FRAMES]) / NOISE_FRAMES
-    long = (last - sums[:-SPEECH_FRAMES]) / SPEECH_FRAMES
-    power = np.array((short, long, past[SPEECH_FRAMES - 1 :]))
-    levels: Levels = np.rint(1000 * np.log10(np.maximum(power / size, 1.0))).astype(np.int64)
-    return levels
+
+def _ratio(level: float) -> float:
+    return float(10 ** (level / 10))
+
+
+OVER, BELOW = _ratio(MARGIN), _ratio(-REACH)

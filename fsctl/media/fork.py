@@ -29,6 +29,28 @@ class Window:
     end: int | None
 
 
+def apart(windows: Sequence[Window], gaps: Sequence[tuple[int, int | None]]) -> list[Window]:
+    """The windows without the gaps in them: what was not to be recorded is not read, and nothing is joined over it.
+
+    Args:
+        gaps: first sample and one past the last, in the file; both are one where the file did not grow meanwhile.
+    """
+    found = list(windows)
+    for start, end in gaps:
+        found = [part for window in found for part in _around(window, start, end)]
+    return found
+
+
+def _around(window: Window, start: int, end: int | None) -> Iterator[Window]:
+    if (window.end is not None and window.end <= start) or (end is not None and end < window.start):
+        yield window
+        return
+    if window.start < start:
+        yield Window(window.leg, window.start, start)
+    if end is not None and (window.end is None or end < window.end):
+        yield Window(window.leg, max(window.start, end), window.end)
+
+
 @dataclass(frozen=True)
 class Utterance:
     """A stretch of speech of one leg, with its audio (mono int16 at the recording's rate)."""
@@ -53,6 +75,8 @@ class Fork:
         self.wav = wav
         self._settings = settings
         self._readings: dict[tuple[Leg, int], _Reading] = {}
+        self.frames = 0
+        """How much of the file there was when it was last read."""
 
     def windows(self, bridges_us: Sequence[tuple[int, int | None]]) -> list[Window]:
         """What may be speech.
@@ -78,9 +102,15 @@ class Fork:
             windows: as now known; one that ends, or grows an end, is closed when it has been read.
             final: the file is whole: what is open ends with it.
         """
-        frames = self.wav.frames
+        self.frames = self.wav.frames
         for window in windows:
-            yield from self._read(window, frames, final=final)
+            yield from self._read(window, self.frames, final=final)
+
+    def wait(self, window: Window) -> int:
+        """How many samples must come before anything can end in a window; less than none: they are there."""
+        reading = self._readings.get((window.leg, window.start))
+        due = window.start if reading is None else reading.segmenter.due
+        return (due if window.end is None else min(due, window.end)) - self.frames
 
     def is_done(self, windows: Sequence[Window]) -> bool:
         """Whether every window has been read to its end."""

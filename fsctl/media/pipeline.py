@@ -7,11 +7,13 @@ together with the utterances before it is an exact place to go on from: an hour-
 start again, and the cuts are the same.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fsctl.config import Media
-from fsctl.media.fork import Fork, Utterance, Window
+from fsctl.media.fork import Fork, Utterance, Window, apart
+from fsctl.media.tones import is_tone
 from fsctl.media.wav import GrowingWav
 from fsctl.store.recordings import NewUtterance
 
@@ -39,8 +41,6 @@ class _Piece:
 
     fork: Fork
     window: Window
-    frames: int = 0
-    """How much of the file there was when it was last read."""
 
 
 class Pipeline:
@@ -52,26 +52,43 @@ class Pipeline:
         self._settings = settings
         self._seams = dict(seams)
         self._pieces: dict[str, _Piece] = {}
+        self._told: tuple[Spans, Spans, Spans] | None = None
         self._windows: Sequence[Window] = ()
+        """As follow from what was told last."""
 
-    def advance(self, bridges_us: Spans, pauses_us: Spans, *, final: bool) -> Batch:
+    def advance(self, bridges_us: Spans, pauses_us: Spans, masks_us: Spans = (), *, final: bool) -> Batch:
         """Read on, as far as one turn allows.
 
         Args:
             bridges_us: when an agent was bridged, by the clock.
             pauses_us: when the file did not grow.
+            masks_us: when silence was to be written. It is not read: what leaks into it does not become text.
             final: the file is whole.
         """
         batch = Batch()
-        in_file = [
-            (_in_file(a, pauses_us), None if b is None else _in_file(b, pauses_us)) for a, b in bridges_us
-        ]
-        self._windows = Fork(self.wav, self._settings).windows(in_file)
+        if self._told != (told := (bridges_us, pauses_us, masks_us)):
+            self._told = told
+            self._windows = self._told_windows(bridges_us, pauses_us, masks_us)
         for window in self._windows:
             if not self._is_read(window):
                 self._read(window, batch, final=final)
         self._seams |= batch.seams
         return batch
+
+    def _told_windows(self, bridges_us: Spans, pauses_us: Spans, masks_us: Spans) -> Sequence[Window]:
+        windows = Fork(self.wav, self._settings).windows(all_in_file(bridges_us, pauses_us))
+        gaps = all_in_file([*pauses_us, *masks_us], pauses_us)
+        rate = self.wav.rate
+        return apart(
+            windows,
+            [(a * rate // 1_000_000, None if b is None else b * rate // 1_000_000) for a, b in gaps],
+        )
+
+    @property
+    def wait_s(self) -> float:
+        """How much audio must come before anything can end; nothing or less when there is more to be read."""
+        pieces = (self._pieces[_key(window)] for window in self._windows if not self._is_read(window))
+        return min((piece.fork.wait(piece.window) for piece in pieces), default=math.inf) / self.wav.rate
 
     def is_done(self) -> bool:
         """Whether every window, as told last, has been read to its end."""
@@ -87,7 +104,6 @@ class Pipeline:
     def _read(self, window: Window, batch: Batch, *, final: bool) -> None:
         key = _key(window)
         piece = self._piece(key, window)
-        frames = self.wav.frames
         for cut in piece.fork.advance([piece.window], final=final):
             batch.utterances.append(self._to_store(cut))
             if self._is_seam(cut, piece.window.start):
@@ -95,7 +111,6 @@ class Pipeline:
                 batch.seams[key] = cut.end
                 self._begin(key, Window(window.leg, cut.end, window.end))
                 return
-        piece.frames = frames
         if window.end is not None and _is_done(piece):
             batch.seams[key] = window.end
 
@@ -105,7 +120,7 @@ class Pipeline:
             return self._begin(key, Window(window.leg, self._seams.get(key, window.start), window.end))
         if piece.window.end != window.end:
             piece.window = Window(window.leg, piece.window.start, window.end)
-            if window.end is not None and piece.frames > window.end:
+            if window.end is not None and piece.fork.frames > window.end:
                 # Its end was told late: a reader that knew it would not have listened beyond.
                 return self._begin(key, piece.window)
         return piece
@@ -128,6 +143,7 @@ class Pipeline:
             end_sample=cut.end,
             rate=self.wav.rate,
             pcm=cut.samples.astype("<i2", copy=False).tobytes(),
+            no_speech="a telephone's tones" if is_tone(cut.samples, self.wav.rate) else None,
         )
 
 
@@ -137,6 +153,11 @@ def _key(window: Window) -> str:
 
 def _is_done(piece: _Piece) -> bool:
     return piece.fork.is_done([piece.window])
+
+
+def all_in_file(spans_us: Spans, pauses_us: Spans) -> list[tuple[int, int | None]]:
+    """The clock's spans in the file's time, which stands still in pauses."""
+    return [(_in_file(a, pauses_us), None if b is None else _in_file(b, pauses_us)) for a, b in spans_us]
 
 
 def _in_file(at_us: int, pauses_us: Spans) -> int:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import webrtcvad
 
 from fsctl.media.cutter import Cutter, Frame, Span
@@ -51,7 +50,7 @@ class Segmenter:
         self._rest: Samples = np.zeros(0, dtype=np.int16)
         self._count = 0
         """Frames seen."""
-        self._floor = Floor(FRAME_MS)
+        self._floor = Floor(FRAME_MS, self._frame)
         self._cutter = Cutter(FRAME_MS, hangover_ms=hangover_ms, min_ms=min_ms, max_ms=max_ms)
 
     @property
@@ -73,28 +72,24 @@ class Segmenter:
             return
         self._count += whole
         frames = samples[: whole * self._frame].reshape(whole, self._frame)
-        heard = self._floor.hear(frames)
-        candidates = np.flatnonzero(heard.passes)
-        if not len(candidates) and self._cutter.skip(whole):
-            return
-        voiced = self._voiced(frames, candidates)
-        clear = [a and b for a, b in zip(voiced, heard.clear.tolist(), strict=True)]
-        for frame in map(Frame, voiced, clear, heard.levels.tolist(), heard.ranges.tolist()):
-            for span in self._cutter.take(frame):
+        wide = frames.astype(np.float64)
+        energies = np.einsum("ij,ij->i", wide, wide).tolist()
+        native = self._rate in NATIVE_RATES
+        heard, rate = (frames, self._rate) if native else (_narrow(frames), 8000)
+        data, size = heard.tobytes(), 2 * heard.shape[1]
+        is_speech, skip, take = self._vad.is_speech, self._cutter.skip, self._cutter.take
+        for at, (energy, reach, passes, clear) in enumerate(self._floor.hear(energies)):
+            voiced = passes and is_speech(data[at * size : (at + 1) * size], rate)
+            if not voiced and skip():
+                continue
+            span = take(Frame(voiced, voiced and clear, energy / self._frame, reach))
+            if span is not None:
                 yield self._stretch(span)
 
     def finish(self) -> Iterator[Stretch]:
         """There is no more: yields the utterance that was still open."""
-        for span in self._cutter.finish():
+        if (span := self._cutter.finish()) is not None:
             yield self._stretch(span)
-
-    def _voiced(self, frames: Samples, candidates: npt.NDArray[np.intp]) -> list[bool]:
-        """What webrtcvad says of the candidates; the other frames are not speech."""
-        voiced = [False] * len(frames)
-        heard, rate = (frames, self._rate) if self._rate in NATIVE_RATES else (_narrow(frames), 8000)
-        for index in candidates.tolist():
-            voiced[index] = self._vad.is_speech(heard[index].tobytes(), rate)
-        return voiced
 
     def _stretch(self, span: Span) -> Stretch:
         return Stretch(self._origin + span.begin * self._frame, self._origin + span.end * self._frame)

@@ -1,14 +1,16 @@
 """The folder in which one FreeSWITCH's recordings grow, and the loop that reads them.
 
 A recording is known by its row (the controller saw RECORD_START) or found by its file (nobody did). Either
-way Postgres is asked a few times a second what is open and when agents were bridged. While Postgres is away
-nothing is read ahead: the audio waits on disk, and is read on from the last seam (``pipeline``).
+way Postgres is asked a few times a second what is open and when agents were bridged. A recording is looked at
+when something can end in it, not before; what ended in a round, of whatever call, is stored at its end in one
+statement. While Postgres is away nothing is read ahead: the audio waits on disk, and is read on from the last
+seam (``pipeline``).
 """
 
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,12 +23,22 @@ from fsctl.media import archive, codec
 from fsctl.media.fork import CHANNEL
 from fsctl.media.pipeline import Pipeline
 from fsctl.media.wav import GrowingWav
-from fsctl.store.recordings import LiveRecording, Recordings
+from fsctl.store.recordings import Cuts, LiveRecording, Recordings
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.2
+TICK_S = 0.05
+STEP_S = 0.02
+"""In which a recording grows."""
+LIVE_S = 0.5
+"""How often Postgres is asked what is open."""
 SCAN_S = 2.0
+TURN_S = 0.005
+"""So long a round may hold the hub before others get a turn."""
+MOST_BYTES = 1 << 18
+"""Audio that is stored at once: more takes memory, and saves nothing."""
+LONGEST_WAIT_S = 0.5
+"""A file may grow faster than time passes: one that waited for the disk, or for the network."""
 SETTLED_S = 1.0
 """A file whose size has not changed for so long, of a call that has ended, is whole."""
 MISSING_S = 30.0
@@ -41,8 +53,12 @@ FreeSWITCH's ledger every half minute."""
 class _Open:
     """A recording that is being read."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, recording: LiveRecording, pipeline: Pipeline) -> None:
+        self.recording = recording
+        """As Postgres told it last."""
         self.pipeline = pipeline
+        self.due_at = 0.0
+        """Nothing can end in it before, as far as is known."""
         self.size = -1
         self.changed_at = 0.0
 
@@ -63,12 +79,16 @@ class Spool:
         settings: Media,
         recordings: Recordings,
         clock: Callable[[], float] = time.monotonic,
+        redact: Sequence[str] = (),
     ) -> None:
+        """Args: redact: what must not be stored of a call of which only the recording is known."""
+        self._redact = redact
         self._node = node
         self._settings = settings
         self._recordings = recordings
         self._clock = clock
         self._open: dict[int, _Open] = {}
+        self._live_at = 0.0
         self._missing_since: dict[int, float] = {}
         self._scan_at = 0.0
         self._told: set[str] = set()
@@ -100,48 +120,76 @@ class Spool:
             self._scan_at = now + SCAN_S
             self._scan()
             self._restore()
-        live = self._recordings.live()
-        for recording in live:
-            self._read(recording, now)
-            gevent.sleep(0)
-        for gone in self._open.keys() - {recording.id for recording in live}:
-            self._open.pop(gone).pipeline.close()
+        try:
+            if now >= self._live_at:
+                self._live_at = now + LIVE_S
+                self._look(now)
+            self._read(now)
+        except Exception:
+            # What was cut and not stored is cut again from the files: the same samples, the same utterances.
+            self._forget()
+            raise
 
-    def _read(self, recording: LiveRecording, now: float) -> None:
-        opened = self._open.get(recording.id) or self._begin(recording, now)
-        if opened is None:
-            return
-        pipeline = opened.pipeline
+    def _look(self, now: float) -> None:
+        """What is open, and what became of it."""
+        live = {recording.id: recording for recording in self._recordings.live()}
+        for gone in self._open.keys() - live.keys():
+            self._open.pop(gone).pipeline.close()
+        for id_, recording in live.items():
+            opened = self._open.get(id_)
+            if opened is None:
+                self._begin(recording, now)
+            elif opened.recording != recording:
+                opened.recording, opened.due_at = recording, now
+
+    def _read(self, now: float) -> None:
+        """Read what is due, and store what was said."""
+        cuts: list[Cuts] = []
+        turn = self._clock()
+        for opened in [one for one in self._open.values() if one.due_at <= now]:
+            done = self._advance(opened, cuts)
+            if done or sum(batch.bytes for batch in cuts) > MOST_BYTES:
+                self._store(cuts)
+            if done:
+                self._recordings.finish(opened.recording.id, opened.pipeline.wav.size)
+                self._open.pop(opened.recording.id).pipeline.close()
+            if self._clock() - turn > TURN_S:
+                gevent.sleep(0)
+                turn = self._clock()
+        self._store(cuts)
+
+    def _advance(self, opened: _Open, cuts: list[Cuts]) -> bool:
+        """Read on in one recording; whether all of it is read."""
+        recording, pipeline, now = opened.recording, opened.pipeline, self._clock()
         # A window that is still open ends when its controller says so; until then the file is not whole.
         told = recording.call_ended and recording.state == "closed"
         final = told and opened.settled(now)
-        try:
-            batch = pipeline.advance(recording.bridges_us, recording.pauses_us, final=final)
-            if batch.utterances or batch.seams:
-                self._recordings.add_utterances(recording, batch.utterances, batch.seams)
-            if final and pipeline.is_done():
-                self._recordings.finish(recording.id, pipeline.wav.size)
-        except Exception:
-            # What was cut and not stored is cut again from the file: the same samples, the same utterances.
-            self._open.pop(recording.id).pipeline.close()
-            raise
+        batch = pipeline.advance(recording.bridges_us, recording.pauses_us, recording.masks_us, final=final)
+        if batch.utterances or batch.seams:
+            cuts.append(Cuts(recording, batch.utterances, batch.seams))
+        opened.due_at = now if told else now + min(pipeline.wait_s + STEP_S, LONGEST_WAIT_S)
+        return final and pipeline.is_done()
 
-    def _begin(self, recording: LiveRecording, now: float) -> _Open | None:
+    def _store(self, cuts: list[Cuts]) -> None:
+        if cuts:
+            self._recordings.store(cuts)
+            cuts.clear()
+
+    def _begin(self, recording: LiveRecording, now: float) -> None:
         try:
             wav = self._find(recording)
         except FileNotFoundError:
             since = self._missing_since.setdefault(recording.id, now)
             if now - since > MISSING_S:
                 self._fail(recording, f"there is no file {recording.path}, nor one of that name in the spool")
-            return None
+            return
         except AudioError as error:
             if recording.call_ended:
                 self._fail(recording, str(error))
-            return None
+            return
         self._missing_since.pop(recording.id, None)
         self._recordings.describe(recording.id, wav.rate, wav.channels)
-        opened = self._open[recording.id] = _Open(Pipeline(wav, self._settings, recording.seams))
-        return opened
+        self._open[recording.id] = _Open(recording, Pipeline(wav, self._settings, recording.seams))
 
     def _find(self, recording: LiveRecording) -> GrowingWav:
         """FreeSWITCH's path, or the same name in the spool where we see it mounted elsewhere."""
@@ -173,7 +221,7 @@ class Spool:
                 log.info("found recording %s by its file", path)
             elif now - found[name].st_mtime > UNSEEN_AFTER_S:
                 ended = datetime.fromtimestamp(found[name].st_mtime, UTC)
-                self._recordings.adopt_unseen(path, started, ended)
+                self._recordings.adopt_unseen(path, started, ended, self._redact)
                 log.warning("%s: nobody saw its call; only the recording tells of it", path)
             elif name not in self._strangers:
                 self._strangers.add(name)
@@ -201,6 +249,7 @@ class Spool:
         for opened in self._open.values():
             opened.pipeline.close()
         self._open.clear()
+        self._live_at = 0.0
 
 
 def _started(path: Path, status: os.stat_result) -> datetime | None:

@@ -92,7 +92,8 @@ def test_a_recording_is_cut_and_finished(room: Room) -> None:
     room.ticks()
     progress = room.utterances.progress(UUID)
     assert (progress.recordings, progress.recordings_cut) == (1, 1)
-    assert {one.leg for one in room.utterances.claim("w", limit=50, lease_s=9)} == {"caller", "agent"}
+    known = room.recordings.of_call(UUID)[0]
+    assert {leg for leg, _, _ in known.utterances} == {"caller", "agent"}
     assert room.recordings.live() == []
 
 
@@ -128,7 +129,7 @@ def test_audio_that_went_with_a_crash_of_postgres_is_cut_again(room: Room, datab
     with database.transaction("test") as transaction:
         before = transaction._connection.execute("select * from utterance_audio order by 1").fetchall()
         transaction._connection.execute("truncate utterance_audio")
-    assert room.utterances.claim("w", limit=50, lease_s=9) == []
+    assert len(room.recordings.without_audio()) == len(before)
     room.ticks(2)
     with database.transaction("test") as transaction:
         after = transaction._connection.execute("select * from utterance_audio order by 1").fetchall()
@@ -190,7 +191,7 @@ def test_a_pause_is_known_to_the_reader_and_to_those_who_look(room: Room) -> Non
     room.recordings.begin_gap(UUID, "pause", "payment", begun)
     (live,) = room.recordings.live()
     assert live.pauses_us == [(5_000_000, None)]
-    room.recordings.end_gap(UUID, begun + timedelta(seconds=2))
+    room.recordings.end_gap(UUID, "pause", begun + timedelta(seconds=2))
     (live,) = room.recordings.live()
     assert live.pauses_us == [(5_000_000, 7_000_000)]
     (known,) = room.recordings.of_call(UUID)

@@ -9,6 +9,7 @@ import soundfile
 
 from fsctl.errors import AudioError
 from fsctl.media import header
+from fsctl.media.wav import GrowingWav
 from tests.unit.media.test_wav import header as freeswitchs
 
 PCM = bytes(range(200)) * 2
@@ -58,6 +59,26 @@ def test_what_follows_the_audio_is_not_audio(tmp_path: Path) -> None:
     )
     found = header.read(path)
     assert (found.is_right, found.audio_bytes) == (True, len(PCM))
+    wav = GrowingWav(path)
+    assert wav.frames == len(PCM) // 4
+    wav.close()
+    with pytest.raises(AudioError, match="cannot be repaired in place"):
+        header.repair_in_place(path)
+
+
+@pytest.mark.parametrize("more", [b"\xff\x00" * 60, b"LIST" + struct.pack("<I", 999) + b"ab", b"LIST"])
+def test_a_header_of_before_the_file_was_appended_to_hides_nothing(more: bytes, tmp_path: Path) -> None:
+    """RECORD_APPEND: the header keeps the old size until the file is closed, and for ever if it never is."""
+    path = tmp_path / "a.wav"
+    path.write_bytes(freeswitchs(data=len(PCM), riff=36 + len(PCM)) + PCM + more)
+    found = header.read(path)
+    assert (found.is_right, found.audio_bytes) == (False, len(PCM + more))
+    wav = GrowingWav(path)
+    assert wav.frames == len(PCM + more) // 4
+    wav.close()
+    with (tmp_path / "r.wav").open("wb") as out:
+        header.write_repaired(path, out)
+    assert (tmp_path / "r.wav").read_bytes()[44:] == PCM + more + bytes(-len(more) % 4)
 
 
 def test_no_audio_cannot_be_repaired(tmp_path: Path) -> None:

@@ -38,6 +38,20 @@ def test_in_a_terminal(sound: proof.Sound) -> None:
     ]
 
 
+def test_what_is_masked_is_shown_where_nothing_is_to_be_heard(sound: proof.Sound) -> None:
+    caller, _, agent, *_ = picture.as_text(sound, [], 50, [(5.0, 15.0)])
+    assert caller == "  caller " + "▆" * 20 + "░" * 10 + " " * 10
+    assert agent == "   agent " + " " * 10 + "░" * 10 + "▄" * 20
+    still = next(picture.as_text(sound, [], 50, [(15.0, None)]))
+    assert still == "  caller " + "▆" * 20 + " " * 10 + "░" * 10
+    plain, shaded = (decode(picture.as_png(sound, [], gaps)) for gaps in ([], [(5.0, 15.0)]))
+    changed = (plain != shaded).any(axis=2)
+    assert set(map(tuple, shaded[changed])) == {picture.COLOURS["gap"]}
+    columns = np.flatnonzero(changed.any(axis=0)) - picture.EDGE
+    share = (picture.WIDTH - 2 * picture.EDGE) / 20
+    assert (columns.min(), columns.max() + 1) == (int(5 * share), int(15 * share))
+
+
 def decode(png: bytes) -> np.ndarray:
     """A PNG as any reader would see it; checks every chunk."""
     stream = io.BytesIO(png)

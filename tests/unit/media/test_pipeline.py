@@ -141,6 +141,93 @@ def test_a_pause_moves_the_bridge_in_the_file(audio: bytes, tmp_path: Path) -> N
     paused = Pipeline(GrowingWav(path), Media(), {})
     plain.advance([(30 * US, None)], [], final=False)
     paused.advance([(50 * US, None)], [(10 * US, 30 * US)], final=False)
-    assert [w.start for w in paused._windows] == [w.start for w in plain._windows] == [0, 30 * RATE]
+    assert [(w.leg, w.start) for w in plain._windows] == [("caller", 0), ("agent", 30 * RATE)]
+    cut_apart = [("caller", 0, 10 * RATE), ("caller", 10 * RATE, None), ("agent", 30 * RATE, None)]
+    assert [(w.leg, w.start, w.end) for w in paused._windows] == cut_apart
     plain.close()
     paused.close()
+
+
+MASKS = [(20 * US, 32 * US), (75 * US, 90 * US), (150 * US, None)]
+
+
+def masked(path: Path, told_after: int = 0, *, restarts: bool = False) -> list[Cut]:
+    """What is cut of a file that holds speech where it should have been masked.
+
+    Args:
+        told_after: seconds of the file by which the reader hears of a mask too late.
+        restarts: the reader begins anew at each step.
+    """
+    whole = path.read_bytes()
+    growing = path.with_name("growing.wav")
+    stored: dict[tuple[str, int], Cut] = {}
+    seams: dict[str, int] = {}
+    reader: Pipeline | None = None
+    for second in (*range(5, len(whole) // (4 * RATE), 5), -1):
+        growing.write_bytes(whole if second < 0 else whole[: 44 + second * 4 * RATE])
+        now = len(whole) // (4 * RATE) if second < 0 else second
+        told = [(a, b) for a, b in MASKS if a // US + told_after < now]
+        reader = reader or Pipeline(GrowingWav(growing), Media(), seams)
+        while True:
+            batch = reader.advance(BRIDGES, [], told, final=second < 0)
+            for cut in batch.utterances:
+                stored[cut.leg, cut.start_sample] = (cut.leg, cut.start_sample, cut.end_sample, cut.pcm)
+            seams |= batch.seams
+            if second >= 0 or reader.is_done():
+                break
+        if restarts:
+            reader.close()
+            reader = None
+    return sorted(stored.values())
+
+
+def test_what_was_to_be_masked_is_not_read_even_where_it_leaked(audio: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "m.wav"
+    path.write_bytes(header() + audio)
+    found = masked(path)
+    for _, start, end, _ in found:
+        for a, b in MASKS:
+            assert end <= a * RATE // US or (b is not None and start >= b * RATE // US)
+    before = [cut for cut in undisturbed(tmp_path, audio) if cut[2] < 19 * RATE]
+    assert before == [cut for cut in found if cut[2] < 19 * RATE]
+    assert {leg for leg, start, _, _ in found if start >= 32 * RATE} == {"caller", "agent"}
+
+
+def test_masks_give_the_same_utterances_to_a_reader_that_is_started_again(
+    audio: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.wav"
+    path.write_bytes(header() + audio)
+    assert masked(path, restarts=True) == masked(path)
+
+
+def test_until_it_is_due_nothing_ends_and_then_no_turn_is_late(audio: bytes, tmp_path: Path) -> None:
+    """A reader that sleeps as long as it is told stores the same, as soon as one that never sleeps."""
+    path, told = tmp_path / "d.wav", [(4 * US, None)]
+    path.write_bytes(header())
+    restless, patient = (Pipeline(GrowingWav(path), Media(), {}) for _ in range(2))
+    found: list[list[tuple[int, NewUtterance]]] = [[], []]
+    due, turns = 0.0, 0
+    with path.open("ab", buffering=0) as out:
+        for at in range(0, 60 * 50):
+            out.write(audio[at * 1280 : (at + 1) * 1280])
+            found[0] += [(at, cut) for cut in restless.advance(told, [], final=False).utterances]
+            if at >= due:
+                found[1] += [(at, cut) for cut in patient.advance(told, [], final=False).utterances]
+                due, turns = at + patient.wait_s * 50, turns + 1
+    assert found[1] == found[0]
+    assert len(found[0]) > 10
+    assert turns < 60 * 50 / 6
+    restless.close()
+    patient.close()
+
+
+def test_tones_are_kept_as_what_they_are(tmp_path: Path) -> None:
+    time = np.arange(10 * RATE) / RATE
+    busy = 5000 * np.sin(2 * np.pi * 425 * time) * (time % 0.96 < 0.48)
+    path = tmp_path / "t.wav"
+    path.write_bytes(header(channels=1) + busy.astype("<i2").tobytes())
+    reader = Pipeline(GrowingWav(path), Media(), {})
+    cuts = reader.advance([], [], final=True).utterances
+    assert {cut.no_speech for cut in cuts} == {"a telephone's tones"}
+    reader.close()

@@ -40,6 +40,7 @@ def known(length_s: float, **more: Any) -> KnownRecording:
 
 
 def write(folder: Path, audio: Audio, *, closed: bool = True, more: bytes = b"") -> Path:
+    folder.mkdir(exist_ok=True)
     path = folder / "c-1.wav"
     data = audio.astype("<i2").tobytes()
     channels = audio.shape[1]
@@ -116,6 +117,13 @@ def test_a_length_that_is_not_the_clocks(legs: Audio, tmp_path: Path) -> None:
     assert codes(path, known(48.6)) == {}
     assert codes(path, known(55))["length"] == "fault"
     assert codes(path, known(45))["length"] == "fault"
+    again = [{"code": "open", "severity": "note", "text": ""}]
+    assert codes(path, known(80, hangup_cause="SYSTEM_SHUTDOWN", findings=again))["length"] == "note"
+    killed = write(tmp_path / "killed", legs, closed=False)
+    assert codes(killed, known(80, hangup_cause="SYSTEM_SHUTDOWN"))["length"] == "note"
+    assert codes(killed, known(30, hangup_cause="SYSTEM_SHUTDOWN"))["length"] == "fault", (
+        "longer than it can be"
+    )
     lost = known(80, hangup_cause="LOST")
     assert codes(path, lost)["length"] == "note", "its end was found out when the switch came back"
 
