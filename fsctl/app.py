@@ -7,9 +7,11 @@ import pwd
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +25,22 @@ from fsctl.store.embedded import Embedded
 if TYPE_CHECKING:
     from fsctl.esl.connection import Connection
     from fsctl.esl.link import Link
+    from fsctl.masking import Masking
     from fsctl.quality import Sampler
     from fsctl.reconciler import Reconciler
     from fsctl.roster import Roster
     from fsctl.serving import Serving
+    from fsctl.transcribe.asking import Asking
+    from fsctl.transcribe.batch import Policy
+    from fsctl.transcribe.engine import Engine
+    from fsctl.transcribe.worker import Worker
 
 log = logging.getLogger(__name__)
+
+AUDIO = "fsctl_utterance"
+"""Wakes who waits for audio to decode."""
+MESSAGES = 20
+"""So many of a thread's last messages are looked at for what may be said in its calls."""
 
 
 def embedded(config: Config) -> Embedded:
@@ -144,6 +156,15 @@ def roster(config: Config, node: Node, opened: Database, connection: "Connection
     return Roster(connection.request, origin, Agents(opened), Audit(opened), wrap_ups(config), account())
 
 
+def masking(config: Config, opened: Database) -> "Masking":
+    """The recordings that grow under the hands of whoever runs this process."""
+    from fsctl.masking import Masking
+    from fsctl.store.audit import Audit
+    from fsctl.store.recordings import Recordings
+
+    return Masking(Recordings(opened, ""), Audit(opened), lambda name: commands(config.node(name)), account())
+
+
 def wrap_ups(config: Config) -> dict[str, int]:
     """Seconds of wrap-up by queue, where the config says one."""
     return {name: queue.wrap_up_s for name, queue in config.queues.items() if queue.wrap_up_s is not None}
@@ -192,8 +213,10 @@ def media(config: Config, name: str | None) -> int:
     """The media reader of one node."""
     import gevent
 
+    from fsctl.media.planner import Planner
     from fsctl.media.spool import Spool
     from fsctl.store.recordings import Recordings
+    from fsctl.store.transcripts import Transcripts
 
     if name is None and not config.nodes:
         raise ConfigError(f"{config.source}: no [[node]]: whose recordings shall be read?")
@@ -202,7 +225,12 @@ def media(config: Config, name: str | None) -> int:
     await_database(config)
     with database(config, "media") as opened:
         recordings = Recordings(opened, node.name)
-        runs = [Spool(node, config.media, recordings).run, lambda: _attend_recorder(config, node)]
+        planner = Planner(node, Transcripts(opened), final=config.transcribe.has_final)
+        runs = [
+            Spool(node, config.media, recordings, redact=config.policy.redaction_of_unknown()).run,
+            planner.run,
+            lambda: _attend_recorder(config, node),
+        ]
         if config.websocket.listen:
             from fsctl.media.websocket import Forks
             from fsctl.store.alarms import Alarms
@@ -245,8 +273,10 @@ def archive(config: Config, name: str | None) -> int:
     from fsctl.media.archive import Folder, open_archive
     from fsctl.media.disk import Disk
     from fsctl.media.recorder import Recorder
+    from fsctl.media.silence import Silencer
     from fsctl.store.alarms import Alarms
     from fsctl.store.recordings import Recordings
+    from fsctl.store.redactions import Redactions
 
     if name is None and not config.nodes:
         raise ConfigError(f"{config.source}: no [[node]]: whose recordings shall be archived?")
@@ -263,7 +293,8 @@ def archive(config: Config, name: str | None) -> int:
         # One that lost its media reader a moment ago may still be at work; two would be in each other's way.
         fcntl.flock(lock, fcntl.LOCK_EX)
         recordings, alarms = Recordings(opened, node.name), Alarms(opened, node.name)
-        recorder = Recorder(node, config.archive, recordings, alarms, place, disk)
+        silencer = Silencer(Redactions(opened, node.name), alarms, place, place.staging / node.name)
+        recorder = Recorder(node, config.archive, recordings, alarms, place, disk, silencer=silencer)
         on_signal(recorder.stop)
         recorder.run(time.sleep)
     return 0
@@ -280,27 +311,94 @@ def require_readable(spool: Path) -> None:
 def transcribe(config: Config) -> int:
     """A transcriber: plain Python, no gevent."""
     from fsctl.store.utterances import Utterances
-    from fsctl.transcribe import engine, models
+    from fsctl.transcribe import second_opinion
+    from fsctl.transcribe.asking import Asking
+    from fsctl.transcribe.batch import Policy
+    from fsctl.transcribe.guard import Guard
     from fsctl.transcribe.worker import Worker
 
     settings = config.transcribe
-    folder = models.locate(settings.model, config.models)
+    threads = _threads(config)
+    policy = Policy(batch=settings.batch * threads, beam=settings.beam, shed_after_s=settings.shed_after_s)
+    asking = Asking(words=settings.words, prompt=settings.prompt, vocabulary=settings.vocabulary)
+    # Times of words take the decoder once more: live text goes without where a final one comes.
+    live = replace(asking, words=asking.words and not settings.has_final)
+    engine = _engine(config, settings.model)
+    await_database(config)
+    with database(config, "transcribe") as opened:
+        messages = MESSAGES if settings.prompt else 0
+        wakeup = Wakeup(opened.dsn, [AUDIO])
+        worker = Worker(
+            Utterances(opened, messages=messages), engine, wakeup, Guard(second_opinion.voice), policy,
+            lease_s=settings.lease_s, asking=live,
+        )  # fmt: skip
+        on_signal(worker.stop)
+        with _final_passes(config, opened, worker, policy, asking):
+            worker.run(time.sleep)
+        wakeup.close()
+    return 0
+
+
+@contextmanager
+def _final_passes(
+    config: Config, opened: Database, worker: "Worker", policy: "Policy", asking: "Asking"
+) -> Iterator[None]:
+    """A thread for them beside the worker, with a model of its own; what goes wrong in it ends the worker."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from fsctl.store.transcripts import Transcripts
+    from fsctl.transcribe import second_opinion
+    from fsctl.transcribe.guard import Guard
+    from fsctl.transcribe.legs import Legs, give_way
+    from fsctl.transcribe.worker import worker_name
+
+    settings = config.transcribe
+    if not settings.has_final:
+        yield
+        return
+    model = settings.models[-1]
+    stopping = threading.Event()
+
+    def decode() -> None:
+        give_way()
+        messages = MESSAGES if settings.prompt else 0
+        legs = Legs(
+            Transcripts(opened, messages=messages), _engine(config, model), Guard(second_opinion.voice),
+            worker_name(), stopping, lease_s=settings.lease_s, windows=_threads(config), asking=asking,
+        )  # fmt: skip
+        wakeup = Wakeup(opened.dsn, [AUDIO])
+        try:
+            legs.run(wakeup, worker.busy, policy)
+        finally:
+            wakeup.close()
+            worker.stop()
+
+    with ThreadPoolExecutor(1, "final") as beside:
+        done = beside.submit(decode)
+        try:
+            yield
+        finally:
+            stopping.set()
+        done.result()
+
+
+def _threads(config: Config) -> int:
+    return config.transcribe.threads or os.cpu_count() or 1
+
+
+def _engine(config: Config, model: str) -> "Engine":
+    from fsctl.transcribe import engine
+
+    settings = config.transcribe
     options = engine.EngineOptions(
-        model_dir=folder,
+        model_dir=engine.locate(settings.engine, model, config.models),
         languages=settings.languages,
         device=settings.device,
-        threads=settings.threads or max(1, (os.cpu_count() or 2) - 1),
+        threads=_threads(config),
     )
     loaded = engine.load(settings.engine, options)
     log.info("model %s is loaded", loaded.name)
-    await_database(config)
-    with database(config, "transcribe") as opened:
-        wakeup = Wakeup(opened.dsn, ["fsctl_utterance"])
-        worker = Worker(Utterances(opened), loaded, wakeup, batch=settings.batch, lease_s=settings.lease_s)
-        on_signal(worker.stop)
-        worker.run(time.sleep)
-        wakeup.close()
-    return 0
+    return loaded
 
 
 def on_signal(stop: Callable[[], object]) -> None:

@@ -48,7 +48,10 @@ def make_parser() -> argparse.ArgumentParser:
     media.add_argument("--node", help="name of the FreeSWITCH whose spool is here (default: the first)")
     archive = add("archive", "prove recordings and archive them; `fsctl media` starts one itself")
     archive.add_argument("--node", help="name of the FreeSWITCH whose spool is here (default: the first)")
-    add("transcribe", "decode utterances into text; run as many as you like, anywhere")
+    transcribe = add(
+        "transcribe", "decode utterances into text; run as many as you like, anywhere. Or: recordings"
+    )
+    _transcribe_parser(transcribe)
     simulate = add("simulate", "run the simulated FreeSWITCH")
     simulate.add_argument(
         "--listen",
@@ -91,14 +94,17 @@ def make_parser() -> argparse.ArgumentParser:
         "who", nargs="?", default="", help="thread id, number, user id or name of the contact"
     )
     thread.add_argument("--json", action="store_true", help="for programs")
-    recording = add("recording", "list recordings, show, verify or repair one; 1 when one has a fault")
-    recording.add_argument("action", choices=["list", "show", "verify", "repair"])
+    recording = add("recording", "list recordings, show, verify, repair or mask one; 1 when one has a fault")
+    recording.add_argument("action", choices=["list", "show", "verify", "repair", "mask", "unmask"])
     recording.add_argument(
         "who", nargs="?", default="", help="a file (no server is needed), or a call's uuid"
     )
     recording.add_argument("--png", type=Path, metavar="FILE", help="show: draw it into this file too")
     recording.add_argument(
         "--in-place", action="store_true", help="repair: the file itself, instead of NAME.repaired.wav"
+    )
+    recording.add_argument(
+        "--reason", default="payment", metavar="TEXT", help="mask: why nothing is recorded (default: payment)"
     )
     recording.add_argument("--json", action="store_true", help="for programs")
     link = add("link", "show how the link to each FreeSWITCH is; 1 when a node has none that is ready")
@@ -154,6 +160,34 @@ def make_parser() -> argparse.ArgumentParser:
     db = add("db", "start, stop or look at the embedded Postgres")
     db.add_argument("action", choices=["start", "stop", "status"])
     return parser
+
+
+def _transcribe_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="recordings to transcribe: no server is needed then",
+    )
+    parser.add_argument(
+        "--status", action="store_true", help="how the workers keep up: lag, depth, what was shed"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for programs: one object a file, or of --status")
+    form.add_argument("--vtt", action="store_true", help="WebVTT")
+    form.add_argument("--srt", action="store_true", help="SubRip")
+    parser.add_argument(
+        "--output", type=Path, metavar="PATH", help="a file, or a folder (default: standard output)"
+    )
+    parser.add_argument("--model", metavar="NAME", help="a name or a folder (default: as the config says)")
+    parser.add_argument("--language", metavar="XX", help="such as es (default: found out)")
+    parser.add_argument(
+        "--redact",
+        default="",
+        metavar="KIND,...",
+        help="card, code, email, phone, or names of [redact.patterns]",
+    )
 
 
 def _route_parser(parser: argparse.ArgumentParser, after: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from fsctl import config
 from fsctl.arguments import make_parser
 from fsctl.config import Config
-from fsctl.errors import FsctlError
+from fsctl.errors import BadInput, ConfigError, FsctlError
 from fsctl.terminal import Printer, escape
 
 Command = Callable[[argparse.Namespace], int]
@@ -77,7 +77,29 @@ def _archive(options: argparse.Namespace) -> int:
 def _transcribe(options: argparse.Namespace) -> int:
     from fsctl import app
 
+    if options.files:
+        from fsctl.console import transcribing
+
+        return transcribing.main(options, _load(options), os.cpu_count() or 1)
+    if options.status:
+        return _transcribe_status(options)
+    for name in ("json", "vtt", "srt", "output", "model", "language", "redact"):
+        if getattr(options, name):
+            raise BadInput(f"--{name} is for files, and none is named; without a file this is the worker")
     return app.transcribe(_load(options))
+
+
+def _transcribe_status(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import load, watch
+    from fsctl.store.transcripts import Transcripts
+
+    settings = _load(options)
+    app.require_database(settings)
+    with app.database(settings, "status") as database:
+        found = Transcripts(database).load()
+    watch.show(lambda: load.as_text(found), lambda: load.as_values(found), as_json=options.json, watch=False)
+    return 0
 
 
 def _simulate(options: argparse.Namespace) -> int:
@@ -115,6 +137,17 @@ def _recording(options: argparse.Namespace) -> int:
     settings = _load(options)
     app.require_database(settings)
     with app.database(settings, "recording") as database:
+        if options.action in ("mask", "unmask"):
+            if not options.who:
+                raise ConfigError(f"`fsctl recording {options.action} UUID`: which call?")
+            masking = app.masking(settings, database)
+            done = (
+                masking.unmask(options.who)
+                if options.action == "unmask"
+                else masking.mask(options.who, options.reason)
+            )
+            print(escape(done))
+            return 0
         return recordings.call_command(options, Printer(), database, settings.nodes)
 
 

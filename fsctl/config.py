@@ -93,9 +93,33 @@ class Transcribe:
     """What is believed to be spoken where a call's language is not known."""
     device: str = "auto"
     threads: int = 0
-    """CPU threads; 0 = one less than there are cores, at least one."""
+    """Cores that decode, a batch each; 0 = all of them."""
     batch: int = 4
+    """Utterances that each thread decodes together, at most."""
     lease_s: float = 60.0
+    beam: int = 5
+    """Readings followed at once while there is no hurry."""
+    shed_after_s: float = 20.0
+    """A live utterance that would have to wait longer is decoded after its call."""
+    final_model: str = "same"
+    """Decodes each whole recording once more, in windows of 30 s: ``same``, ``off``, or another model's name."""
+    words: bool = True
+    """Whether the time of each word is stored: with final text, or with live text where there is no other."""
+    prompt: bool = False
+    """Whether the recogniser is told the contact's name, ids from the chat and the ``vocabulary``."""
+    vocabulary: tuple[str, ...] = ()
+    """Words of the trade: products, places, abbreviations."""
+
+    @property
+    def has_final(self) -> bool:
+        """Whether there is a final pass."""
+        return self.final_model != "off"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every model that is needed."""
+        final = self.final_model if self.has_final and self.final_model != "same" else self.model
+        return tuple(dict.fromkeys((self.model, final)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The part of the config that routing looks at: numbers, queues, opening hours, rules, the payloads' secret."""
+"""The part of the config that routing looks at: numbers, queues, hours, rules, redaction, the payloads' secret."""
 
 import dataclasses
 import re
@@ -8,14 +8,18 @@ from zoneinfo import ZoneInfo
 
 from fsctl.call.hours import DAYS, Hours, Span, span
 from fsctl.call.policy import QUEUE_NAME, Number, Policy, Queue, Rule
+from fsctl.errors import BadInput, ConfigError
 from fsctl.tables import Tables
+from fsctl.transcribe import redact
 
 SECRET_BYTES = 16
 """A shorter secret could be guessed."""
 
 
 def read(rest: dict[str, Any], tables: Tables) -> Policy:
-    """Take the tables ``number``, ``queue``, ``hours``, ``rule``, ``routing`` and ``payload`` out of the file's.
+    """Take what routing and redaction look at out of the file's tables.
+
+    They are ``number``, ``queue``, ``hours``, ``rule``, ``routing``, ``payload`` and ``redact``.
 
     Raises:
         ConfigError: with the file, the key, and what is expected; also for names of queues' hours that no table
@@ -37,8 +41,10 @@ def read(rest: dict[str, Any], tables: Tables) -> Policy:
         hours={name: _hours(one, f"hours.{name}", tables) for name, one in hours.items()},
         rules=tuple(tables.fill(Rule, one, f"rule[{i}]") for i, one in enumerate(rules)),
         payload_secrets=_secrets(tables.take(rest, "payload", dict, {}), tables),
+        patterns=_patterns(tables.take(rest, "redact", dict, {}), tables),
     )
     _require_names(policy, tables)
+    _require_redaction(policy, tables)
     return policy
 
 
@@ -97,6 +103,34 @@ def _secrets(table: dict[str, Any], tables: Tables) -> tuple[bytes, ...]:
         if len(one) < SECRET_BYTES:
             raise tables.error("payload.secret", f"at least {SECRET_BYTES} characters", "a shorter one")
     return secrets
+
+
+def _patterns(table: dict[str, Any], tables: Tables) -> dict[str, str]:
+    """``[redact.patterns]``: what may be redacted besides our own kinds."""
+    rest = dict(table)
+    patterns: dict[str, str] = tables.take(rest, "patterns", dict, {}, "redact")
+    if rest:
+        raise tables.error(f"redact.{next(iter(rest))}", "patterns, and nothing else", next(iter(rest)))
+    for name, pattern in patterns.items():
+        where = f"redact.patterns.{name}"
+        try:
+            redact.require([f"{name}={tables.typed(pattern, str, where)}"])
+        except BadInput as error:
+            raise ConfigError(f"{tables.source}: {where}: {error}") from error
+        if name in redact.FINDERS or not redact.NAME.fullmatch(name):
+            raise tables.error(
+                where, f"another name, in small letters, than {', '.join(redact.FINDERS)}", name
+            )
+    return patterns
+
+
+def _require_redaction(policy: Policy, tables: Tables) -> None:
+    """What queues want redacted is known."""
+    for key, queue in policy.queues.items():
+        for kind in queue.redact:
+            if kind not in redact.FINDERS and kind not in policy.patterns:
+                known = ", ".join((*redact.FINDERS, *policy.patterns))
+                raise tables.error(f"queue.{key}.redact", f"some of {known}", kind)
 
 
 def _require_names(policy: Policy, tables: Tables) -> None:

@@ -214,12 +214,12 @@ def _postgres(config: Config, printer: Printer) -> Iterator[str]:
 def _prepare(config: Config, dsn: str, printer: Printer) -> None:
     applied = migrate.migrate(dsn)
     printer.line(f"schema     {', '.join(applied) + ' applied' if applied else 'up to date'}")
-    name = config.transcribe.model
-    if os.sep not in name:
-        printer.line(f"model      {name}")
-        models.fetch(name, config.models, printer.bar)
-        printer.end_bar()
-    models.locate(name, config.models)
+    for name in config.transcribe.models:
+        if os.sep not in name:
+            printer.line(f"model      {name}")
+            models.fetch(name, config.models, printer.bar)
+            printer.end_bar()
+        models.locate(name, config.models)
 
 
 def _processes(config: Config, dsn: str, speed: float, *, with_samples: bool) -> Iterator[Process]:

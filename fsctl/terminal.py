@@ -49,15 +49,18 @@ class Printer:
         self.end_bar()
         print(text, file=self.stream, flush=True)
 
-    def bar(self, what: str, done: int, total: int) -> None:
-        """A progress bar in place of the last one; on anything but a terminal nothing but the last state."""
+    def bar(self, what: str, done: float, total: float, unit: str = "MB") -> None:
+        """A progress bar in place of the last one; on anything but a terminal nothing but the last state.
+
+        Args:
+            done: bytes where the unit is MB, else what the unit says.
+        """
         if not self.is_terminal:
             return
         share = min(1.0, done / total) if total else 0.0
         filled = round(share * 30)
-        drawn = (
-            f"{'█' * filled}{'·' * (30 - filled)} {done / 1e6:6.1f} MB" if total else f"{done / 1e6:6.1f} MB"
-        )
+        amount = f"{done / 1e6 if unit == 'MB' else done:6.1f} {unit}"
+        drawn = f"{'█' * filled}{'·' * (30 - filled)} {amount}" if total else amount
         print(f"\r\x1b[2K  {what}  {drawn}", end="", file=self.stream, flush=True)
         self._bar = True
 

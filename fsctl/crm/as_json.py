@@ -80,6 +80,7 @@ def _call(item: CallItem) -> dict[str, Any]:
             "whole": item.progress.is_whole,
             "utterances": item.progress.utterances,
             "failed": item.progress.failed,
+            "talk": item.talk,
             "turns": [_turn(spoken) for spoken in item.turns],
         },
     }

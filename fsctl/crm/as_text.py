@@ -1,7 +1,8 @@
 """A thread for people: chat, calls and turns in order, who spoke and when."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from fsctl.call import disposition
 from fsctl.call.events import Consent
@@ -60,6 +61,8 @@ def _call(item: CallItem) -> Iterator[str]:
         turn = spoken.turn
         who = "caller" if turn.leg == "caller" else escape(item.call.agent or "agent")
         yield f"        {_offset(turn.start_ms)}  {who:>8}: {escape(turn.text)}"
+    if item.talk:
+        yield f"        {_talk(item.talk)}"
     missing = item.progress.failed
     if missing:
         yield f"        ({missing} utterances could not be decoded)"
@@ -96,6 +99,21 @@ def _line(call: Call) -> str:
     measures = (("MOS", call.mos, ""), ("loss", call.loss_percent, " %"), ("jitter", call.jitter_ms, " ms"))
     parts += [f"{name} {value:.1f}{unit}" for name, value, unit in measures if value is not None]
     return ", ".join(parts)
+
+
+def _talk(talk: Mapping[str, Any]) -> str:
+    """Who spoke how much, who fell into whose words, who spoke longest."""
+    shares = [f"{leg} {share:.0%}" for leg, share in talk["talk"].items()]
+    parts = [f"spoke: {', '.join(shares)}, nobody {talk['silence']:.0%}"]
+    if talk["interruptions"]:
+        parts.append(
+            "interrupted by: "
+            + ", ".join(f"{one['leg']} at {_offset(one['at_ms'])}" for one in talk["interruptions"])
+        )
+    if longest := talk["longest_monologue"]:
+        length = _offset(longest["end_ms"] - longest["start_ms"])
+        parts.append(f"longest: {longest['leg']} {length} from {_offset(longest['start_ms'])}")
+    return "; ".join(parts)
 
 
 def _clock(at: datetime) -> str:

@@ -1,8 +1,9 @@
 """A thread as it is read: chat messages, calls and what was said in them, in order of time."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from fsctl.call.state import Call
 from fsctl.store.calls import call_from_row
@@ -39,6 +40,8 @@ class CallItem:
     call: Call
     turns: Sequence[TurnItem]
     progress: Progress
+    talk: Mapping[str, Any] | None = None
+    """Who spoke how long (``turns.Statistics``), when all of its text is final."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def read_thread(database: Database, thread: Thread) -> ThreadView:
         aliases = transaction.rows("threads.aliases_of_contact", contact_id=thread.contact_id)
         messages = transaction.rows("threads.messages_of_thread", thread_id=thread.id)
         calls = [
-            _read_call(transaction, call_from_row(row))
+            replace(_read_call(transaction, call_from_row(row)), talk=row["talk"])
             for row in transaction.rows("calls.calls_of_thread", thread_id=thread.id)
         ]
     items: list[MessageItem | CallItem] = [
@@ -71,7 +74,7 @@ def read_thread(database: Database, thread: Thread) -> ThreadView:
 def _read_call(transaction: Transaction, call: Call) -> CallItem:
     recordings = transaction.rows("recordings.recordings_of_call", call_uuid=call.uuid)
     began = recordings[0]["started_at"] if recordings else call.offered_at
-    rows = transaction.rows("utterances.segments_of_call", call_uuid=call.uuid)
+    rows = transaction.rows("segments.segments_of_call", call_uuid=call.uuid)
     said = turns(
         Segment(row["leg"], row["start_ms"], row["end_ms"], row["text"], row["confidence"], row["language"])
         for row in rows

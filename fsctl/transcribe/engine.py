@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,8 @@ Waveform = npt.NDArray[np.float32]
 """Mono, 16 kHz, -1 to 1."""
 
 RATE = 16000
+BEAM = 5
+"""Readings followed at once where a worker is not under load."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,30 @@ class Speech:
     wave: Waveform
     language: str | None
     """ISO 639-1, or None to choose among the allowed."""
+    languages: tuple[str, ...] = ()
+    """What may be spoken on this leg; none named: what the engine was told (EngineOptions)."""
+    prompt: str = ""
+    """Names, order ids and words of the trade that may be said (``vocabulary``); an engine may bound it."""
+    timestamps: bool = False
+    """It is a window of several utterances, 30 s at most: a text for each, with its times, is wanted."""
+    words: bool = False
+    """The time of each word is wanted; an engine that cannot tell leaves ``Text.words`` empty."""
 
     @property
     def seconds(self) -> float:
         """Its length."""
         return len(self.wave) / RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word as heard. Times from the utterance's start."""
+
+    start_s: float
+    end_s: float
+    text: str
+    """With the punctuation that stands at it, without spaces around."""
+    probability: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +65,13 @@ class Text:
     """Mean natural-log probability of its tokens."""
     no_speech: float
     """Probability that there was no speech at all."""
+    words: tuple[Word, ...] = ()
+    tokens: int = 0
+    """How many the engine wrote; 0: it does not say."""
+    language_probability: float = 1.0
+    """Of its language, among those allowed; 1 where it was told."""
+    compression: float = 0.0
+    """Bytes of the text by bytes of it compressed: high where it repeats itself; 0: not computed."""
 
 
 def to_16k(samples: npt.NDArray[np.int16], rate: int) -> Waveform:
@@ -69,8 +98,13 @@ class Engine(Protocol):
     def name(self) -> str:
         """Model and precision, as it stands on each segment."""
 
-    def decode(self, batch: Sequence[Speech]) -> list[list[Text]]:
-        """The text of each utterance of the batch, in order; an empty list where nothing was heard."""
+    def decode(self, batch: Sequence[Speech], *, beam: int = BEAM) -> list[list[Text]]:
+        """The text of each utterance of the batch, in order; an empty list where nothing was heard.
+
+        Args:
+            batch: any number, of any lengths up to 30 s; the engine groups them.
+            beam: how many readings are followed at once; 1 is cheapest, for a worker under load.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +114,31 @@ class EngineOptions:
     model_dir: Path
     languages: Sequence[str]
     device: str
+    """``cpu``, ``cuda`` or ``auto``."""
     threads: int
+    """Cores that may be used at once."""
 
 
-ENGINES: Mapping[str, str] = {"whisper": "fsctl.transcribe.whisper"}
-"""Name -> module with ``load(EngineOptions) -> Engine``; imported when it is wanted."""
+ENGINES: Mapping[str, str] = {
+    "whisper": "fsctl.transcribe.whisper",
+    "sphinx": "fsctl.transcribe.sphinx",
+}
+"""Name -> module with ``locate(model, models) -> Path`` and ``load(EngineOptions) -> Engine``."""
+
+
+def locate(name: str, model: str, models: Path) -> Path:
+    """The folder of a recogniser's model.
+
+    Args:
+        name: the recogniser's.
+        model: a name that it knows, or a path.
+        models: the folder of fetched models.
+
+    Raises:
+        ModelError: there is no such recogniser, or its weights are not there; says what to do.
+    """
+    found: Callable[[str, Path], Path] = _module(name).locate
+    return found(model, models)
 
 
 def load(name: str, options: EngineOptions) -> Engine:
@@ -93,7 +147,12 @@ def load(name: str, options: EngineOptions) -> Engine:
     Raises:
         ModelError: there is none of this name, or its weights are not there.
     """
+    loader: Callable[[EngineOptions], Engine] = _module(name).load
+    return loader(options)
+
+
+def _module(name: str) -> ModuleType:
+    """Imported when it is wanted: recognisers are heavy."""
     if name not in ENGINES:
         raise ModelError(f"no recogniser is called {name!r} (there is: {', '.join(ENGINES)})")
-    loader: Callable[[EngineOptions], Engine] = importlib.import_module(ENGINES[name]).load
-    return loader(options)
+    return importlib.import_module(ENGINES[name])

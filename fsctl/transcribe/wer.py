@@ -23,9 +23,12 @@ class Errors:
 
 
 def words(text: str) -> list[str]:
-    """Words as compared: lower case, no punctuation, accents kept, apostrophes inside words dropped."""
+    """Words as compared: lower case, no punctuation, accents kept, apostrophes inside words dropped.
+
+    Each digit is a word: "4 2" and "42" are one thing written in two ways.
+    """
     folded = unicodedata.normalize("NFC", text).lower().replace("’", "'").replace("'", "")
-    return re.findall(r"[^\W_]+", folded)
+    return re.findall(r"\d|[^\W\d_]+", folded)
 
 
 def compare(reference: str, hypothesis: str) -> Errors:

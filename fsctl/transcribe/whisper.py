@@ -1,214 +1,148 @@
-"""Whisper through faster-whisper's model and CTranslate2, with as much audio context as an utterance needs.
+"""Whisper with as much audio context as an utterance needs, in batches, on every core.
 
 Whisper looks at 30 s whatever it is given; an utterance has a few. The encoder takes fewer frames if told so
 (CTranslate2 PR 1446), at a cost that grows faster than linear: 10 s cost a seventh of 30 s. Below 10 s the
-decoder no longer sees enough silence to stop and says its last phrase again; results that look like that
-are decoded once more with the full context and faster-whisper's own safeguards.
+decoder no longer sees enough silence to stop and says its last phrase again. Results that look like that, or
+are unsure (``doubt``), are decoded again: first with timestamps, which costs no encoding and ends most loops,
+then with the full context.
+
+On CPU each core decodes a batch of its own: that beats both cores on one batch.
 """
 
-import logging
-import zlib
-from collections.abc import Sequence
-from typing import Any
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
-import ctranslate2
-import numpy as np
-import numpy.typing as npt
-from faster_whisper import WhisperModel
-from faster_whisper.tokenizer import Tokenizer
+from fsctl.transcribe import models
+from fsctl.transcribe.doubt import LOWEST_LOGPROB
+from fsctl.transcribe.engine import BEAM, RATE, EngineOptions, Speech, Text
+from fsctl.transcribe.whisper_model import FRAMES_PER_SECOND, Encoded, Network, Reading, rows
 
-from fsctl.errors import ModelError
-from fsctl.transcribe.engine import EngineOptions, Speech, Text
-
-log = logging.getLogger(__name__)
-
-FRAMES_PER_SECOND = 100
-LEAST_CONTEXT_S = 10
+LEAST_CONTEXT_S, MOST_CONTEXT_S = 10, 30
 MARGIN_S = 2
-BEAM = 5
-TOKENS_AT_LEAST, TOKENS_PER_SECOND = 12, 8
-"""More tokens than this were not spoken in the time."""
-LOWEST_LOGPROB = -1.0
-HIGHEST_COMPRESSION = 2.4
+MOST_AT_ONCE = {"cpu": 4, "cuda": 16}
+"""Decoded together. On CPU more gain nothing, and the first would wait for the last."""
+LEAST_REST_S = 1.0
+"""A shorter rest of a window holds no word that was left out."""
+NOBODY_NO_SPEECH = 0.6
+"""Whisper's own rule for silence, with a low log-probability: it is not decoded again, the guard has it."""
+SHORT_S = 1.5
+"""Unsure of so little, Whisper is as unsure when it listens again: there is nothing more to hear."""
 
-Features = npt.NDArray[np.float32]
+locate = models.locate
 
 
 def load(options: EngineOptions) -> "Whisper":
     """Load the model; raises ModelError when the folder does not hold one."""
-    device = options.device
-    if device == "auto":
-        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-    try:
-        model = WhisperModel(
-            str(options.model_dir),
-            device=device,
-            compute_type="int8" if device == "cpu" else "float16",
-            cpu_threads=options.threads,
-            local_files_only=True,
-        )
-    except (RuntimeError, ValueError, OSError) as error:
-        raise ModelError(
-            f"{options.model_dir}: cannot be loaded as a model of faster-whisper: {error}"
-        ) from error
-    return Whisper(model, options)
+    return Whisper(Network(options), options)
 
 
 class Whisper:
     """An Engine."""
 
-    def __init__(self, model: WhisperModel, options: EngineOptions) -> None:
-        self._model = model
-        self._languages = tuple(options.languages)
+    def __init__(self, network: Network, options: EngineOptions) -> None:
+        self._network = network
         self._name = f"whisper-{options.model_dir.name}"
-        self._tokenizers: dict[str, Tokenizer] = {}
+        self._threads = options.threads if network.device == "cpu" else 1
+        self._pool = ThreadPoolExecutor(self._threads, "whisper") if self._threads > 1 else None
+        self.doubted: Counter[str] = Counter()
+        """How many were doubtful, by what was wrong with them; and how many took the "full context"."""
 
     @property
     def name(self) -> str:
-        """Model and precision."""
+        """The model."""
         return self._name
 
-    def decode(self, batch: Sequence[Speech]) -> list[list[Text]]:
-        """See Engine. Utterances of one context length are decoded together."""
+    def decode(self, batch: Sequence[Speech], *, beam: int = BEAM) -> list[list[Text]]:
+        """See Engine. What shares a shape is decoded together, batches on all cores.
+
+        Raises:
+            ValueError: one is longer than Whisper can hear.
+        """
+        if any(speech.seconds > MOST_CONTEXT_S for speech in batch):
+            raise ValueError(f"an utterance is longer than {MOST_CONTEXT_S} s")
+        jobs = list(self._jobs(batch))
         answers: list[list[Text]] = [[] for _ in batch]
-        by_context: dict[int, list[int]] = {}
-        for index, speech in enumerate(batch):
-            by_context.setdefault(_context_frames(speech.seconds), []).append(index)
-        for frames, indices in by_context.items():
-            for index, texts in zip(indices, self._decode_alike([batch[i] for i in indices], frames)):
+
+        def decode(job: Sequence[int]) -> list[list[Text]]:
+            return self._together([batch[index] for index in job], beam)
+
+        together = self._pool.map(decode, jobs) if self._pool and len(jobs) > 1 else map(decode, jobs)
+        for job, decoded in zip(jobs, together):
+            for index, texts in zip(job, decoded):
                 answers[index] = texts
         return answers
 
-    def _decode_alike(self, batch: Sequence[Speech], frames: int) -> list[list[Text]]:
-        features = np.stack([self._features(speech, frames) for speech in batch])
-        encoded = self._model.encode(features)
-        languages = self._choose_languages(batch, encoded)
-        prompts = [self._prompt(language) for language in languages]
-        most = max(_most_tokens(speech.seconds) for speech in batch)
-        results = self._model.model.generate(
-            encoded,
-            prompts,
-            beam_size=BEAM,
-            # CTranslate2 stops at max_length // 2 or max_length minus the prompt, whichever is less.
-            max_length=min(self._model.max_length, max(2 * most, most + len(prompts[0]))),
-            return_scores=True,
-            return_no_speech_prob=True,
-        )
-        return [
-            self._read(speech, language, result)
-            for speech, language, result in zip(batch, languages, results)
-        ]
+    def _jobs(self, batch: Sequence[Speech]) -> Iterator[list[int]]:
+        """Indices of what is decoded together: of one shape, of about one length, no core left idle."""
 
-    def _read(self, speech: Speech, language: str, result: Any) -> list[Text]:
-        tokens = result.sequences_ids[0]
-        text = self._tokenizer(language).decode(tokens).strip()
-        # The score is the sum over length; the end-of-text token counts as one more.
-        logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        if looks_wrong(text, len(tokens), logprob, speech.seconds):
-            return self._decode_whole(speech, language)
-        if not text:
-            return []
-        return [
-            Text(
-                start_s=0.0,
-                end_s=speech.seconds,
-                text=text,
-                language=language,
-                logprob=logprob,
-                no_speech=result.no_speech_prob,
+        def shape(index: int) -> tuple[int, bool, int]:
+            speech = batch[index]
+            return (
+                _context_frames(speech.seconds),
+                speech.timestamps,
+                len(self._network.primer(speech.prompt)),
             )
-        ]
 
-    def _decode_whole(self, speech: Speech, language: str) -> list[Text]:
-        """Full context, timestamps, temperatures: slow, and rarely needed."""
-        segments, _ = self._model.transcribe(
-            speech.wave, language=language, beam_size=BEAM, condition_on_previous_text=False
-        )
-        return [
-            Text(
-                start_s=min(segment.start, speech.seconds),
-                end_s=min(segment.end, speech.seconds),
-                text=segment.text.strip(),
-                language=language,
-                logprob=segment.avg_logprob,
-                no_speech=segment.no_speech_prob,
-            )
-            for segment in segments
-            if segment.text.strip()
-        ]
+        ordered = sorted(range(len(batch)), key=lambda index: (*shape(index), batch[index].seconds))
+        for _, group in itertools.groupby(ordered, key=shape):
+            alike = list(group)
+            size = min(MOST_AT_ONCE[self._network.device], math.ceil(len(alike) / self._threads))
+            yield from (alike[at : at + size] for at in range(0, len(alike), size))
 
-    def _choose_languages(self, batch: Sequence[Speech], encoded: ctranslate2.StorageView) -> list[str]:
-        if not self._model.model.is_multilingual:
-            return ["en"] * len(batch)
-        if all(speech.language for speech in batch):
-            return [speech.language or "" for speech in batch]
-        likely = self._model.model.detect_language(encoded)
-        return [speech.language or self._best(ranked) for speech, ranked in zip(batch, likely)]
+    def _together(self, batch: Sequence[Speech], beam: int) -> list[list[Text]]:
+        """Decode what shares a shape; alone, what is to be decoded again."""
+        encoded = self._network.encode(batch, _context_frames(batch[0].seconds))
+        languages = self._network.languages(batch, encoded)
+        told = [replace(speech, language=language) for speech, (language, _) in zip(batch, languages)]
+        answers = []
+        for index, reading in enumerate(self._network.read(told, encoded, beam)):
+            if _worth_another(reading):
+                reading = self._again(told[index], reading, rows(encoded, [index]))
+            texts = self._finish(told[index], reading, beam)
+            _, sure = languages[index]
+            answers.append([replace(text, language_probability=sure) for text in texts])
+        return answers
 
-    def _best(self, ranked: Sequence[tuple[str, float]]) -> str:
-        """The likeliest of the languages that we believe in."""
-        names = [name.strip("<|>") for name, _ in ranked]
-        return next((name for name in names if name in self._languages), self._languages[0])
+    def _again(self, speech: Speech, first: Reading, encoded: Encoded) -> Reading:
+        """The best of what was read, of it with timestamps and no prompt, and of that with the full context."""
+        self.doubted[first.doubt or ""] += 1
+        if first.doubt == "unsure" and speech.seconds < SHORT_S and not speech.prompt:
+            return first
+        bare = replace(speech, prompt="", timestamps=True)
+        (second,) = self._network.read([bare], encoded, BEAM)
+        best = max(first, second, key=lambda reading: reading.merit)
+        if not _worth_another(best) or (best.doubt == "unsure" and speech.seconds < SHORT_S):
+            return best
+        self.doubted["full context"] += 1
+        whole = self._network.encode([bare], MOST_CONTEXT_S * FRAMES_PER_SECOND)
+        (third,) = self._network.read([bare], whole, BEAM)
+        return max(best, third, key=lambda reading: reading.merit)
 
-    def _features(self, speech: Speech, frames: int) -> Features:
-        """Log-mel of the utterance, zeros after it up to the context's length: shape (80, frames)."""
-        found = self._model.feature_extractor(speech.wave)[:, :frames]
-        padded: Features = np.zeros((found.shape[0], frames), dtype=np.float32)
-        padded[:, : found.shape[1]] = found
-        return padded
-
-    def _prompt(self, language: str) -> list[int]:
-        tokenizer = self._tokenizer(language)
-        return [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-
-    def _tokenizer(self, language: str) -> Tokenizer:
-        if language not in self._tokenizers:
-            self._tokenizers[language] = Tokenizer(
-                self._model.hf_tokenizer,
-                self._model.model.is_multilingual,
-                task="transcribe",
-                language=language,
-            )
-        return self._tokenizers[language]
+    def _finish(self, speech: Speech, reading: Reading, beam: int) -> list[Text]:
+        """The texts, and those of a rest that was not decoded: Whisper ends where it likes."""
+        if speech.seconds - reading.resume_s < LEAST_REST_S:
+            return reading.texts
+        rest = replace(speech, wave=speech.wave[int(reading.resume_s * RATE) :])
+        (texts,) = self._together([rest], beam)
+        return [*reading.texts, *(_later(text, reading.resume_s) for text in texts)]
 
 
-def looks_wrong(text: str, tokens: int, logprob: float, seconds: float) -> bool:
-    """Whether a result is one that a short context spoils: repeated, too long for its time, or unsure.
-
-    Args:
-        tokens: how many the decoder wrote.
-        logprob: their mean log-probability.
-        seconds: how long the utterance is.
-    """
-    if not text:
-        return seconds > 3
-    if logprob < LOWEST_LOGPROB or tokens >= _most_tokens(seconds):
-        return True
-    if seconds > 3 and tokens < 0.8 * seconds:
-        return True
-    data = text.encode()
-    if len(data) / len(zlib.compress(data)) > HIGHEST_COMPRESSION:
-        return True
-    return _says_again(text.lower().split())
+def _worth_another(reading: Reading) -> bool:
+    """Doubtful, and not because nobody spoke."""
+    nobody = reading.no_speech > NOBODY_NO_SPEECH and reading.logprob < LOWEST_LOGPROB
+    return reading.doubt is not None and not nobody
 
 
-def _says_again(words: Sequence[str]) -> bool:
-    """A group of four words twice, or a group of up to three words three times in a row."""
-    fours = [tuple(words[i : i + 4]) for i in range(len(words) - 3)]
-    if len(set(fours)) < len(fours):
-        return True
-    for size in (1, 2, 3):
-        for i in range(len(words) - 3 * size + 1):
-            if words[i : i + size] == words[i + size : i + 2 * size] == words[i + 2 * size : i + 3 * size]:
-                return True
-    return False
-
-
-def _most_tokens(seconds: float) -> int:
-    return int(TOKENS_AT_LEAST + TOKENS_PER_SECOND * seconds)
+def _later(text: Text, seconds: float) -> Text:
+    words = (replace(w, start_s=w.start_s + seconds, end_s=w.end_s + seconds) for w in text.words)
+    return replace(text, start_s=text.start_s + seconds, end_s=text.end_s + seconds, words=tuple(words))
 
 
 def _context_frames(seconds: float) -> int:
     """Whole seconds, so that utterances of about one length share a batch; 30 s at most."""
-    whole = max(LEAST_CONTEXT_S, int(np.ceil(seconds)) + MARGIN_S)
-    return min(whole, 30) * FRAMES_PER_SECOND
+    whole = max(LEAST_CONTEXT_S, math.ceil(seconds) + MARGIN_S)
+    return min(whole, MOST_CONTEXT_S) * FRAMES_PER_SECOND

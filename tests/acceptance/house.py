@@ -68,6 +68,7 @@ class House:
         }
         self._commands = {name: ["--config", str(config), name] for name in ("serve", "media", "transcribe")}
         self._commands["standby"] = self._commands["serve"]
+        self._commands["second transcribe"] = self._commands["transcribe"]
         self._commands["simulate"] = [
             "simulate", "--listen", f"127.0.0.1:{there.port}", "--password-env", "ESL", "--calls",
             str(calls), "--spool", str(self.spool), "--speed", str(speed),

@@ -66,6 +66,20 @@ MISTAKES = {
         '[hours.o]\nholidays = ["someday"]',
         r"hours\.o\.holidays: expected a day such as",
     ),
+    "a redaction that is none": (
+        '[queue."q@x"]\nredact = ["cards"]',
+        r"queue\.q@x\.redact: expected some of card, code, email, phone, not 'cards'",
+    ),
+    "a pattern of redaction that is none": (
+        '[redact.patterns]\nk = "("',
+        r"redact\.patterns\.k: .*not a regular expression",
+    ),
+    "a pattern's name that is ours": (
+        '[redact.patterns]\ncard = "x"',
+        r"redact\.patterns\.card: expected another",
+    ),
+    "a pattern's name with a sign": ('[redact.patterns]\n"a=b" = "x"', r"redact\.patterns\.a=b: "),
+    "redact with more than patterns": ("[redact]\ncards = true", r"redact\.cards: expected patterns"),
     "hours nobody defined": (
         '[queue."q@x"]\nhours = "o"',
         r"queue\.q@x\.hours: expected one of the \[hours\]",
@@ -170,7 +184,7 @@ def test_the_example_documents_every_setting_with_its_default() -> None:
         (Number, example["number"]["15550100001"]),
         (Queue, example["queue"]["support@fsctl"]),
         (Rule, example["rule"][0]),
-        (Policy, example["routing"] | {"default_queue": example["default_queue"]}),
+        (Policy, example["routing"] | {"default_queue": example["default_queue"]} | example["redact"]),
     ):
         internal = {"source", "nodes", "policy", "media", "transcribe", "password", "payload_secrets"}
         internal |= {"archive", "websocket", "secret"}
@@ -183,3 +197,18 @@ def test_the_example_documents_every_setting_with_its_default() -> None:
     assert loaded.transcribe == config.Transcribe()
     assert loaded.queues == {"support@fsctl": Queue()}
     assert dataclasses.replace(loaded.policy, numbers={}, queues={}, hours={}, rules=()) == Policy()
+
+
+def test_a_queues_redaction_carries_the_patterns_whole_and_chat_has_that_of_its_number(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "fsctl.toml"
+    file.write_text(
+        'default_queue = "sales@x"\n[number.15550100900]\nqueue = "q@x"\n'
+        '[queue."q@x"]\nredact = ["card", "customer"]\n[redact.patterns]\ncustomer = "KD[0-9]{6}"\n'
+    )
+    policy = config.load(file, {}).policy
+    assert policy.redaction("q@x") == ("card", "customer=KD[0-9]{6}")
+    assert policy.redaction("sales@x") == policy.redaction(None) == ()
+    assert policy.redaction_of_chat("+15550100900") == policy.redaction("q@x")
+    assert policy.redaction_of_chat("15550100901") == ()

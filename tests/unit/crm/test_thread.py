@@ -13,6 +13,7 @@ from fsctl.crm import as_json, as_text
 from fsctl.store.items import CallItem, MessageItem, ThreadView
 from fsctl.store.threads import Thread
 from fsctl.store.utterances import Progress
+from fsctl.transcribe.turns import Segment, statistics
 
 T0 = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 CALL = Call(
@@ -124,3 +125,15 @@ def test_strangers_text_moves_no_cursor() -> None:
     )  # fmt: skip
     shown = as_text.render(view(call, body=tricks, name=tricks))
     assert not set(shown) & {"\x1b", "\u202e", "\x07"}
+
+
+def test_who_spoke_how_long_stands_under_what_was_said() -> None:
+    said = [Segment("caller", 0, 5000, "a"), Segment("agent", 4000, 9000, "b")]
+    talk = statistics(said, 10_000).as_dict()
+    item = CallItem(T0, CALL, [], PROGRESS, talk)
+    seen = ThreadView(Thread(9, 7, "15550100900", "Ann", "es"), [], [item])
+    assert (
+        "spoke: agent 50%, caller 50%, nobody 10%; interrupted by: agent at 0:04; longest: caller 0:05 from 0:00"
+        in (as_text.render(seen))
+    )
+    assert json.loads(as_json.render(seen))["items"][0]["transcript"]["talk"]["both"] == 0.1

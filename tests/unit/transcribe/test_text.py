@@ -5,7 +5,6 @@ import pytest
 from fsctl.transcribe import guard, wer
 from fsctl.transcribe.engine import Text
 from fsctl.transcribe.turns import Segment, turns
-from fsctl.transcribe.whisper import looks_wrong
 
 
 def text(words: str, logprob: float = -0.3, no_speech: float = 0.0) -> Text:
@@ -70,24 +69,3 @@ def test_speech_of_both_at_once_stays_apart_in_order_of_its_beginning() -> None:
 def test_word_errors(said: str, heard: str, counts: tuple[int, int, int, int]) -> None:
     errors = wer.compare(said, heard)
     assert (errors.substitutions, errors.deletions, errors.insertions, errors.words) == counts
-
-
-WRONG = {
-    "four words said again": ("A grain or two is good and a grain or two is good", 14, -0.2, 8.0),
-    "a word three times": ("no no no", 3, -0.2, 2.0),
-    "more than the time can hold": ("word " * 30, 60, -0.2, 2.0),
-    "hardly sure": ("something", 2, -1.3, 1.0),
-    "nothing in five seconds": ("", 0, 0.0, 5.0),
-    "two words in twelve seconds": ("Data set.", 3, -0.2, 12.0),
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_a_result_that_a_short_context_spoils_is_noticed(name: str) -> None:
-    assert looks_wrong(*WRONG[name])
-
-
-def test_ordinary_results_are_left_alone() -> None:
-    assert not looks_wrong("Yes, of course. My name is Sarah Collins.", 12, -0.3, 3.0)
-    assert not looks_wrong("No, no.", 5, -0.4, 1.0)
-    assert not looks_wrong("", 0, 0.0, 0.6)

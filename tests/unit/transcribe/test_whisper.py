@@ -1,10 +1,17 @@
 """The engine with real weights on real voices."""
 
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from fsctl.sim import load_samples
-from fsctl.transcribe import guard, wer
-from fsctl.transcribe.engine import RATE, Engine, Speech, to_16k
+from fsctl.transcribe import engine, guard, wer
+from fsctl.transcribe.engine import RATE, Engine, EngineOptions, Speech, to_16k
+
+PROMPT = "Sarah Collins, AB-1234, refund, tracking number, courier."
 
 
 def turns_of(name: str, leg: str) -> tuple[list[Speech], str]:
@@ -37,6 +44,60 @@ def test_silence_and_noise_leave_no_text(whisper: Engine) -> None:
     for wave in noises:
         for text in whisper.decode([Speech(wave.astype(np.float32), "en")])[0]:
             assert guard.suppressed_by(text), text
+
+
+def test_a_name_in_the_prompt_is_written_as_it_is_written_there(whisper: Engine) -> None:
+    batch, said = turns_of("order-en", "caller")
+    told = [replace(speech, prompt=PROMPT) for speech in batch]
+    heard = " ".join(text.text for texts in whisper.decode(told) for text in texts)
+    assert wer.compare(said, heard).rate < 0.08
+
+
+def test_a_prompt_does_not_leak_into_the_text_of_silence(whisper: Engine) -> None:
+    rng = np.random.default_rng(5)
+    noises = [np.zeros(3 * RATE), rng.normal(0, 0.003, 2 * RATE), rng.normal(0, 0.05, 4 * RATE)]
+    for wave in noises:
+        for text in whisper.decode([Speech(wave.astype(np.float32), "en", prompt=PROMPT)])[0]:
+            assert guard.suppressed_by(text), text
+
+
+def test_each_word_has_its_time(whisper: Engine) -> None:
+    batch, _ = turns_of("billing-en", "agent")
+    for speech, (text,) in zip(batch[:3], whisper.decode([replace(s, words=True) for s in batch[:3]])):
+        assert " ".join(word.text for word in text.words) == text.text
+        times = [time for word in text.words for time in (word.start_s, word.end_s)]
+        assert times == sorted(times)
+        assert 0 <= times[0] < times[-1] <= speech.seconds + 0.1
+        assert all(0 < word.probability <= 1 for word in text.words)
+
+
+def test_a_window_comes_back_as_texts_with_their_times(whisper: Engine) -> None:
+    batch, _ = turns_of("order-en", "caller")
+    pause = np.zeros(RATE, dtype=np.float32)
+    wave = np.concatenate([batch[0].wave, pause, batch[1].wave])
+    (texts,) = whisper.decode([Speech(wave, "en", timestamps=True, words=True)])
+    (sample,) = load_samples(["order-en"])
+    said = " ".join([turn.text for turn in sample.turns if turn.leg == "caller"][:2])
+    assert wer.compare(said, " ".join(text.text for text in texts)).rate < 0.1
+    assert len(texts) > 1
+    assert all(a.end_s <= b.start_s + 0.02 for a, b in itertools.pairwise(texts))
+    seam = batch[0].seconds + 0.5
+    assert any(abs(text.start_s - seam) < 0.8 for text in texts), "the second turn begins after the pause"
+    assert all(text.words for text in texts)
+
+
+def test_two_cores_write_what_one_writes(model_dir: Path, whisper: Engine) -> None:
+    options = EngineOptions(model_dir=model_dir / "tiny.en", languages=["en"], device="cpu", threads=2)
+    batch, _ = turns_of("billing-en", "agent")
+    both = engine.load("whisper", options).decode(batch)
+    assert [[text.text for text in texts] for texts in both] == [
+        [text.text for text in texts] for texts in whisper.decode(batch)
+    ]
+
+
+def test_more_than_whisper_can_hear_is_refused_not_cut(whisper: Engine) -> None:
+    with pytest.raises(ValueError, match="longer than 30 s"):
+        whisper.decode([Speech(np.zeros(31 * RATE, dtype=np.float32), "en")])
 
 
 def test_telephone_rates_are_brought_to_16_khz_without_moving_in_time() -> None:
