@@ -229,6 +229,7 @@ def switch_part(_options: argparse.Namespace) -> None:
     lines = _patch()
     import gevent
 
+    from fsctl import collector
     from fsctl.config import share_dir
     from fsctl.sim import AgentOptions, CallPlan, QueueOptions, Ring, Switch, SwitchOptions, TierOptions
 
@@ -247,6 +248,7 @@ def switch_part(_options: argparse.Namespace) -> None:
             )
         )
         switch.start()
+        collector.calm()
         _say({"port": switch.port})
         number = 0
         for line in lines():
@@ -278,7 +280,7 @@ def controller_part(options: argparse.Namespace) -> None:
     lines = _patch()
     import gevent
 
-    from fsctl import app
+    from fsctl import app, collector
     from fsctl.call.policy import Number, Policy, Queue, Rule
     from fsctl.config import Config, Node
     from fsctl.controller import Controller
@@ -323,6 +325,7 @@ def controller_part(options: argparse.Namespace) -> None:
     reconciler.round()
     reconciler.start()
     gevent.spawn(sample)
+    collector.calm()
     cpu = time.process_time()
     _say({})
     for _ in lines():

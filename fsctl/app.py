@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fsctl import collector
 from fsctl.backoff import Backoff
 from fsctl.config import Config, Node
 from fsctl.errors import ConfigError, DatabaseDown, DatabaseError
@@ -104,6 +104,7 @@ def serve(config: Config) -> int:
     with database(config, "serve") as opened:
         served = [_serving(config, node, opened) for node in config.nodes]
         greenlets = [gevent.spawn(one.run) for one in served]
+        collector.calm()
         while not stop.wait(0.5):
             refused = [one.refused for one in served if one.refused is not None]
             if len(refused) == len(served):
@@ -321,8 +322,6 @@ def transcribe(config: Config) -> int:
     threads = _threads(config)
     policy = Policy(batch=settings.batch * threads, beam=settings.beam, shed_after_s=settings.shed_after_s)
     asking = Asking(words=settings.words, prompt=settings.prompt, vocabulary=settings.vocabulary)
-    # Times of words take the decoder once more: live text goes without where a final one comes.
-    live = replace(asking, words=asking.words and not settings.has_final)
     engine = _engine(config, settings.model)
     await_database(config)
     with database(config, "transcribe") as opened:
@@ -330,7 +329,7 @@ def transcribe(config: Config) -> int:
         wakeup = Wakeup(opened.dsn, [AUDIO])
         worker = Worker(
             Utterances(opened, messages=messages), engine, wakeup, Guard(second_opinion.voice), policy,
-            lease_s=settings.lease_s, asking=live,
+            lease_s=settings.lease_s, asking=asking,
         )  # fmt: skip
         on_signal(worker.stop)
         with _final_passes(config, opened, worker, policy, asking):

@@ -296,7 +296,11 @@ def _invitation(config: Config) -> str:
     if config.nodes:
         where = ", ".join(f"{node.name} ({node.host}:{node.port})" for node in config.nodes)
         return f"freeswitch {where}\n\nWaiting for calls. Ctrl-C stops.\n"
-    return "freeswitch none configured: the simulated one, with sample calls\n"
+    settings = config.data_dir / "demo.toml"
+    return (
+        "freeswitch none configured: the simulated one, with sample calls\n"
+        f"           look at it from another terminal: fsctl --config {settings} agent list\n"
+    )
 
 
 def _free_port() -> int:

@@ -273,13 +273,13 @@ def _of_speech(sound: Sound, known: KnownRecording) -> Iterator[Finding]:
     if beyond:
         yield Finding("beyond", "fault", f"{len(beyond)} utterances end after the file")
     masked = any(gap.kind == "mask" or gap.kind == "pause" for gap in known.gaps)
-    for start_s, end in known.bridges:
-        end_s = min(sound.duration_s, sound.duration_s if end is None else end)
+    for begun_s, end in known.bridges:
+        start_s, end_s = max(0.0, begun_s), min(sound.duration_s, sound.duration_s if end is None else end)
         if end_s - start_s < SILENT_LEAST_S or masked:
             continue
         legs: tuple[Leg, ...] = ("caller", "agent") if sound.channels == 2 else ("caller",)
         for leg in legs:
-            if sound.sounds(CHANNEL[leg], max(0.0, start_s), end_s) < CELL_S * 2:
+            if sound.sounds(CHANNEL[leg], start_s, end_s) < CELL_S * 2:
                 yield Finding(
                     "leg-silent", "fault",
                     f"the {leg} is not to be heard in a bridge of {end_s - start_s:.0f} s",

@@ -55,6 +55,8 @@ class Channel:
         self.initial: Profile | None = None
         self.other: tuple[str, Profile] | None = None
         self.variables: dict[str, str] = {}
+        self._headers: dict[str, str] = {}
+        """The same as events have them."""
         self._spelling: dict[str, str] = {}
         """How a name was last written, by its lower case."""
         self.hangup_cause = ""
@@ -118,8 +120,10 @@ class Channel:
     def set(self, name: str, value: str | None) -> None:
         """Set a variable; it moves to the end of the list. None or an empty value removes it."""
         self.variables.pop(name, None)
+        self._headers.pop("variable_" + name, None)
         if value:
             self.variables[name] = value
+            self._headers["variable_" + name] = value
             self._spelling[name.lower()] = name
 
     def update(self, values: Iterable[tuple[str, str]]) -> None:
@@ -186,7 +190,7 @@ class Channel:
             headers.append(("Other-Type", kind))
             headers += profile.headers("Other-Leg-", own=False, logical="inbound")
         if full:
-            headers += [(f"variable_{name}", value) for name, value in self.variables.items()]
+            headers += self._headers.items()
         return headers
 
     def fire(

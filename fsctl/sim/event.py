@@ -8,7 +8,7 @@ and then ``Content-Type``; replies to commands have them the other way round.
 
 import re
 from functools import lru_cache
-from json.encoder import encode_basestring
+from json import JSONEncoder
 
 Headers = list[tuple[str, str]]
 
@@ -95,11 +95,16 @@ class Event:
             if self.body:
                 pairs.append(("Content-Length", str(len(self.body.encode("utf-8", "surrogateescape")))))
                 pairs.append(("_body", self.body))
-            text = ",".join([_key(name) + encode_basestring(value) for name, value in pairs])
-            self._json = b"{" + text.encode("utf-8", "surrogateescape") + b"}"
+            self._json = _object(pairs).encode("utf-8", "surrogateescape")
         return self._json
 
 
-@lru_cache(maxsize=4096)
-def _key(name: str) -> str:
-    return encode_basestring(name) + ":"
+_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _object(pairs: Headers) -> str:
+    """A JSON object; the library's encoder is many times faster, but knows no name twice."""
+    once = dict(pairs)
+    if len(once) == len(pairs):
+        return _encode(once)
+    return "{" + ",".join([f"{_encode(name)}:{_encode(value)}" for name, value in pairs]) + "}"

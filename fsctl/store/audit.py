@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from fsctl.store.db import Database, Transaction
+from fsctl.store.db import Database, Row, Transaction
 
 MOST = 1000
 """Entries shown at once: the latest."""
@@ -34,15 +34,19 @@ class Entry:
 
 def append(transaction: Transaction, entry: Entry) -> None:
     """Add an entry within a transaction."""
-    transaction.run(
-        "audit.append",
-        who=entry.who,
-        node=entry.node,
-        action=entry.action,
-        subject=_storable(entry.subject),
-        detail=Jsonb({key: _plain(value) for key, value in entry.detail.items()}),
-        result=_storable(entry.result),
-    )
+    transaction.run("audit.append", **row_of(entry))
+
+
+def row_of(entry: Entry) -> Row:
+    """What ``audit.append`` is given."""
+    return {
+        "who": entry.who,
+        "node": entry.node,
+        "action": entry.action,
+        "subject": _storable(entry.subject),
+        "detail": Jsonb({key: _plain(value) for key, value in entry.detail.items()}),
+        "result": _storable(entry.result),
+    }
 
 
 def _plain(value: object) -> object:

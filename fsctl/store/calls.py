@@ -39,13 +39,13 @@ class Calls:
     def apply(self, batch: Sequence[StoreCommand]) -> None:
         """Carry out the commands of one step, or of several that came together: all or none."""
         wanted = list(steps.statements(batch))
-        if not wanted:
+        queries = [query for statement in wanted for query in statement.queries()]
+        if not queries:
             return
-        alone = len(wanted) == 1 and not wanted[0].audits
-        begin = self._database.statement if alone else self._database.transaction
+        begin = self._database.statement if len(queries) == 1 else self._database.together
         with begin(f"saving call {', '.join(sorted({command.uuid for command in batch}))}") as transaction:
-            for statement in wanted:
-                statement.run(transaction)
+            for name, given in queries:
+                transaction.run(name, **given)
         self._story.ring()
         if any(statement.has_offer for statement in wanted):
             self._offers.ring()

@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
-RING_EVERY_S = 0.005
+RING_EVERY_S = 0.02
 CHECK_AFTER_S = 1.0
 """A connection that has not been used for so long is asked whether it is still there."""
 
@@ -161,6 +161,18 @@ class Database:
         """
         with our_errors(doing), self._pool.connection() as connection:
             with connection.transaction():
+                yield Transaction(connection)
+            connection.used_at = time.monotonic()
+
+    @contextmanager
+    def together(self, doing: str) -> Iterator[Transaction]:
+        """The same for statements of which no answer is wanted: all are sent at once, and waited for once.
+
+        Raises:
+            DatabaseDown, DatabaseError: see ``our_errors``; at the end of the block.
+        """
+        with our_errors(doing), self._pool.connection() as connection:
+            with connection.pipeline(), connection.transaction():
                 yield Transaction(connection)
             connection.used_at = time.monotonic()
 

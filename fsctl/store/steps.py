@@ -1,4 +1,4 @@
-"""What steps of the machine ask of Postgres, many of them in one statement.
+"""What steps of the machine ask of Postgres, many of them in few statements.
 
 Knows the rows that a command becomes. Refuses to know who asked; questions (FindContact) are not answered here.
 """
@@ -17,14 +17,14 @@ from fsctl.call.commands import StoreCommand
 from fsctl.call.events import AgentOffered, Alias, CallEvent, Quality
 from fsctl.call.state import Call
 from fsctl.store import audit
-from fsctl.store.db import Row, Transaction
+from fsctl.store.db import Row
 
 _CAMEL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 @dataclass
 class Statement:
-    """Commands that one statement can carry out."""
+    """Commands that can be carried out at once."""
 
     calls: dict[str, Row] = field(default_factory=dict)
     facts: list[Row] = field(default_factory=list)
@@ -89,21 +89,26 @@ class Statement:
                 )
                 self.audits.append(entry)
 
-    def run(self, transaction: Transaction) -> None:
-        """Carry them out."""
-        transaction.run(
-            "calls.apply",
-            calls=Jsonb(list(self.calls.values())),
-            facts=Jsonb(self.facts),
-            bridged=Jsonb(self.bridged),
-            parted=Jsonb(self.parted),
-            recorded=Jsonb(self.recorded),
-            stopped=Jsonb(self.stopped),
-            hidden=Jsonb(self.hidden),
-            shown=Jsonb(self.shown),
+    def queries(self) -> Iterator[tuple[str, Row]]:
+        """Those that are needed, in order, with what they are given."""
+        given: Sequence[tuple[str, dict[str, Sequence[Row]]]] = (
+            ("calls.save", {"calls": list(self.calls.values()), "facts": self.facts}),
+            ("calls.bridge", {"bridged": self.bridged, "parted": self.parted}),
+            (
+                "calls.record",
+                {
+                    "recorded": self.recorded,
+                    "stopped": self.stopped,
+                    "hidden": self.hidden,
+                    "shown": self.shown,
+                },
+            ),
         )
+        for name, lists in given:
+            if any(lists.values()):
+                yield name, {key: Jsonb(rows) for key, rows in lists.items()}
         for entry in self.audits:
-            audit.append(transaction, entry)
+            yield "audit.append", audit.row_of(entry)
 
 
 def statements(batch: Sequence[StoreCommand]) -> Iterator[Statement]:

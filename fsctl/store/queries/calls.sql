@@ -1,9 +1,11 @@
 -- The call and its story.
 
--- name: apply
--- All that steps of the machine ask for, in one statement: that is one wait, and a transaction by itself. Each list
--- is JSON. Rows that this statement makes are not seen by its own updates: store.steps begins another one then.
--- The same fact told twice stands once; what is closed stays closed at the earlier time.
+-- What steps of the machine ask for: three statements, of which most steps need the first alone. Each list is JSON.
+-- Rows that a statement makes are not seen by its own updates: store.steps begins another one then. The same fact told
+-- twice stands once; what is closed stays closed at the earlier time.
+
+-- name: save
+-- Calls as they are now, and what happened to them.
 with saved as (
     insert into call (
         uuid, node, channel, phase, contact_id, thread_id, wacid, aliases, display_name, to_number, cta_payload,
@@ -31,24 +33,30 @@ with saved as (
         answer_within_s = excluded.answer_within_s, consent = excluded.consent, refused = excluded.refused,
         left_by = excluded.left_by, loss_percent = excluded.loss_percent, jitter_ms = excluded.jitter_ms,
         member_uuid = excluded.member_uuid, redact = excluded.redact
-), told as (
-    insert into call_event (call_uuid, at, kind, key, data)
-    select call_uuid, at, kind, key, data from jsonb_populate_recordset(null::call_event, %(facts)s)
-    on conflict (call_uuid, kind, at, key) do nothing
-), bridged as (
+)
+insert into call_event (call_uuid, at, kind, key, data)
+select call_uuid, at, kind, key, data from jsonb_populate_recordset(null::call_event, %(facts)s)
+on conflict (call_uuid, kind, at, key) do nothing;
+
+-- name: bridge
+-- When agents were bridged.
+with bridged as (
     insert into bridge (call_uuid, agent_uuid, agent, started_at)
     select call_uuid, agent_uuid, agent, started_at from jsonb_populate_recordset(null::bridge, %(bridged)s)
     on conflict (call_uuid, agent_uuid, started_at) do nothing
 ), parting as (
     select * from jsonb_populate_recordset(null::bridge, %(parted)s)
-), parted as (
-    update bridge b set ended_at = (
-        select min(p.ended_at) from parting p
-        where p.call_uuid = b.call_uuid and coalesce(p.agent_uuid, b.agent_uuid) = b.agent_uuid)
-    where b.ended_at is null and exists (
-        select from parting p
-        where p.call_uuid = b.call_uuid and coalesce(p.agent_uuid, b.agent_uuid) = b.agent_uuid)
-), recorded as (
+)
+update bridge b set ended_at = (
+    select min(p.ended_at) from parting p
+    where p.call_uuid = b.call_uuid and coalesce(p.agent_uuid, b.agent_uuid) = b.agent_uuid)
+where b.ended_at is null and exists (
+    select from parting p
+    where p.call_uuid = b.call_uuid and coalesce(p.agent_uuid, b.agent_uuid) = b.agent_uuid);
+
+-- name: record
+-- What is recorded, and what of it is not to be heard.
+with recorded as (
     -- The first who sees it says when it began: the controller by RECORD_START, or the media reader by the file.
     insert into recording (call_uuid, node, path, started_at)
     select call_uuid, node, path, started_at from jsonb_populate_recordset(null::recording, %(recorded)s)

@@ -1,6 +1,7 @@
 -- The final pass: legs planned, claimed, decoded; and how the transcribers keep up.
 
 -- name: to_plan
+-- Without what was known to be no speech when it was cut (done, with the reason in error).
 select r.id, r.call_uuid, r.rate, r.state,
        coalesce((select jsonb_agg(jsonb_build_array(
                     (extract(epoch from g.started_at - r.started_at) * 1000000)::bigint,
@@ -15,7 +16,7 @@ select r.id, r.call_uuid, r.rate, r.state,
                     (extract(epoch from b.ended_at - r.started_at) * 1000000)::bigint) order by b.started_at)
                  from bridge b where b.call_uuid = r.call_uuid), '[]') as bridges,
        coalesce((select jsonb_agg(jsonb_build_array(u.id, u.leg, u.start_sample, u.end_sample) order by u.start_sample)
-                 from utterance u where u.recording_id = r.id), '[]') as utterances
+                 from utterance u where u.recording_id = r.id and (u.state <> 'done' or u.error is null)), '[]') as utterances
 from recording r
 where r.node = %(node)s and r.transcribed_at is null and r.state in ('cut', 'archived', 'failed')
   and not exists (select from transcription t where t.recording_id = r.id and t.state <> 'live')
