@@ -11,6 +11,7 @@ from fsctl.call.policy import QUEUE_NAME, Number, Policy, Queue, Rule
 from fsctl.errors import BadInput, ConfigError
 from fsctl.tables import Tables
 from fsctl.transcribe import redact
+from fsctl.transcribe.language import ISO_639_1
 
 SECRET_BYTES = 16
 """A shorter secret could be guessed."""
@@ -45,6 +46,7 @@ def read(rest: dict[str, Any], tables: Tables) -> Policy:
     )
     _require_names(policy, tables)
     _require_redaction(policy, tables)
+    _require_spoken(policy, tables)
     return policy
 
 
@@ -131,6 +133,16 @@ def _require_redaction(policy: Policy, tables: Tables) -> None:
             if kind not in redact.FINDERS and kind not in policy.patterns:
                 known = ", ".join((*redact.FINDERS, *policy.patterns))
                 raise tables.error(f"queue.{key}.redact", f"some of {known}", kind)
+
+
+def _require_spoken(policy: Policy, tables: Tables) -> None:
+    """Languages that queues allow are languages."""
+    for key, queue in policy.queues.items():
+        for code in queue.spoken:
+            if code not in ISO_639_1:
+                raise tables.error(
+                    f"queue.{key}.spoken", 'codes of languages by ISO 639-1, such as ["en", "es"]', code
+                )
 
 
 def _require_names(policy: Policy, tables: Tables) -> None:

@@ -121,6 +121,7 @@ def routes(call: Call, event: events.ContactFound, policy: Policy) -> Result:
         expected_wait_s=route.expected_wait_s,
         answer_within_s=policy.queue(route.queue).answer_within_s,
         redact=policy.redaction(route.queue),
+        spoken=policy.queue(route.queue).spoken,
     )
     told = steering.variables(event, route, policy)
     return after, (commands.SetVariables(uuid=call.uuid, variables=told),)
@@ -168,14 +169,13 @@ def shows_again(call: Call, event: events.GapEnded, _policy: Policy) -> Result:
 def queues(call: Call, event: events.MemberJoined, policy: Policy) -> Result:
     """The caller waits. The queue that mod_callcenter names is the truth, whatever we asked for."""
     return replace(
-        call,
+        _told_of_text(call, event.queue, policy),
         phase=Phase.QUEUED,
         queue=event.queue,
         member_uuid=event.member_uuid or None,
         queued_at=event.at,
         answered_at=call.answered_at or event.at,
         answer_within_s=call.answer_within_s or policy.queue(event.queue).answer_within_s,
-        redact=_redacted(call, event.queue, policy),
     ), ()
 
 
@@ -184,7 +184,7 @@ def moves_on(call: Call, event: events.MemberJoined, policy: Policy) -> Result:
     if _is_known(call, event) or call.queued_at is None or event.at <= call.queued_at:
         return call, ()
     member_uuid = event.member_uuid or None
-    call = replace(call, redact=_redacted(call, event.queue, policy))
+    call = _told_of_text(call, event.queue, policy)
     return replace(
         call, phase=Phase.QUEUED, queue=event.queue, member_uuid=member_uuid, agent=None, member_cause=None
     ), ()
@@ -195,15 +195,23 @@ def queues_again(call: Call, event: events.MemberJoined, policy: Policy) -> Resu
     if _is_known(call, event) or call.bridged_at is None or event.at <= call.bridged_at:
         return call, ()
     member_uuid = event.member_uuid or None
-    call = replace(call, redact=_redacted(call, event.queue, policy))
+    call = _told_of_text(call, event.queue, policy)
     return replace(
         call, phase=Phase.QUEUED, queue=event.queue, member_uuid=member_uuid, agent=None, agent_uuid=None
     ), ()
 
 
-def _redacted(call: Call, queue: str, policy: Policy) -> tuple[str, ...]:
-    """What one queue wanted redacted is not shown because the next one does not care."""
-    return tuple(dict.fromkeys((*call.redact, *policy.redaction(queue))))
+def _told_of_text(call: Call, queue: str, policy: Policy) -> Call:
+    """What this queue says of the call's text, beside what those before it said.
+
+    What one wanted redacted is not shown because the next one does not care, and a leg is decoded whole: what was
+    spoken in one is in it.
+    """
+    return replace(
+        call,
+        redact=tuple(dict.fromkeys((*call.redact, *policy.redaction(queue)))),
+        spoken=tuple(dict.fromkeys((*call.spoken, *policy.queue(queue).spoken))),
+    )
 
 
 def _is_known(call: Call, event: events.MemberJoined) -> bool:
@@ -213,8 +221,9 @@ def _is_known(call: Call, event: events.MemberJoined) -> bool:
 
 def rings(call: Call, event: events.AgentOffered, policy: Policy) -> Result:
     """An agent's phone rings for this caller. Whoever watches the story (``store.offers``) sees it at once."""
-    redacted = _redacted(call, event.queue, policy) if event.queue != call.queue else call.redact
-    return replace(call, phase=Phase.RINGING, queue=event.queue, agent=event.agent, redact=redacted), ()
+    if event.queue != call.queue:
+        call = _told_of_text(call, event.queue, policy)
+    return replace(call, phase=Phase.RINGING, queue=event.queue, agent=event.agent), ()
 
 
 def rings_on(call: Call, event: events.AgentFailed, _policy: Policy) -> Result:

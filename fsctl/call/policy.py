@@ -40,7 +40,9 @@ class Queue:
     wrap_up_s: int | None = None
     """The agents' time after each call; None leaves what mod_callcenter has."""
     languages: Mapping[str, str] = field(default_factory=dict)
-    """Language -> queue of those who speak it."""
+    """Language -> queue of those who speak it: where a call goes."""
+    spoken: tuple[str, ...] = ()
+    """Languages (ISO 639-1) that may be said, for its text; none named: the call's own, else all that are known."""
     skills: Mapping[str, str] = field(default_factory=dict)
     """Skill that a rule asks for -> queue of those who have it."""
     redact: tuple[str, ...] = ()

@@ -83,6 +83,8 @@ class Call:
     language: str | None = None
     redact: tuple[str, ...] = ()
     """What must not be stored of what is said: asked by the queues that it was in."""
+    spoken: tuple[str, ...] = ()
+    """Languages that those queues allow in its text; none where none says it."""
     agent: str | None = None
     agent_uuid: str | None = None
     answered_at: datetime | None = None

@@ -87,5 +87,6 @@ def call_from_row(row: Row) -> Call:
     values["fault"] = Fault(row["fault"]) if row["fault"] else None
     values["request_params"] = tuple(row["request_params"].items())
     values["redact"] = tuple(row["redact"])
+    values["spoken"] = tuple(row["spoken"])
     values["aliases"] = tuple(Alias(kind=kind, value=value) for kind, value in row["aliases"])
     return Call(**values)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fsctl.store import segments
 from fsctl.store.db import Database, Row, Transaction
 from fsctl.store.segments import NewRedaction, NewSegment, Place
+from fsctl.transcribe.language import told
 
 MAX_ATTEMPTS = 5
 """An utterance that could not be decoded so often is parked with its reason."""
@@ -37,7 +38,9 @@ class Context:
     """What is known of the call that helps to decode, and what of it must not be stored."""
 
     language: str | None = None
-    """Of the leg once it is sure, else of the call where its number says it."""
+    """In which it is decoded, or None: see ``transcribe.language.told``."""
+    languages: tuple[str, ...] = ()
+    """What its queues allow to be chosen among; none where none says it."""
     heard: Mapping[str, float] = field(default_factory=dict)
     """Language -> evidence so far."""
     redact: tuple[str, ...] = ()
@@ -201,7 +204,8 @@ def _settle_where_last(transaction: Transaction, recording_id: int, row: Row) ->
 def context_from_row(row: Row) -> Context:
     """The context's columns of a claim -> Context."""
     return Context(
-        language=row["language"],
+        language=told(row["of_leg"], row["spoken"], row["of_call"]),
+        languages=tuple(row["spoken"]),
         heard=row["heard"],
         redact=tuple(row["redact"]),
         display_name=row["display_name"],
@@ -210,6 +214,6 @@ def context_from_row(row: Row) -> Context:
 
 
 def _claimed(row: Row) -> Claimed:
-    context = {"language", "heard", "redact", "display_name", "messages"}
+    context = {"of_leg", "of_call", "spoken", "heard", "redact", "display_name", "messages"}
     own = {name: value for name, value in row.items() if name not in context}
     return Claimed(**own, context=context_from_row(row))

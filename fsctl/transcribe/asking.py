@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fsctl.media.windows import Places
 from fsctl.store.utterances import Context
 from fsctl.transcribe import vocabulary
 from fsctl.transcribe.engine import Speech, Text, to_16k
@@ -22,22 +23,28 @@ MOST_IDS = 6
 class Asking:
     """What was configured."""
 
-    words: bool = True
-    """Whether the time of each word is wanted."""
+    words: bool = False
+    """Whether the time of each word of a window is wanted: live text is soon replaced and goes without."""
     prompt: bool = False
     """Whether to say what may be said."""
     vocabulary: Sequence[str] = ()
     """Words of the trade."""
 
-    def speech(self, pcm: bytes, rate: int, context: Context, *, window: bool = False) -> Speech:
-        """Audio (mono int16 little-endian) as an engine takes it."""
+    def speech(self, pcm: bytes, rate: int, context: Context, *, window: Places | None = None) -> Speech:
+        """Audio (mono int16 little-endian) as an engine takes it.
+
+        Args:
+            window: where its times are, if it is one.
+        """
         return Speech(
             to_16k(np.frombuffer(pcm, dtype="<i2"), rate),
             context.language,
+            context.languages,
             prompt=self._prompt(context),
-            timestamps=window,
+            timestamps=window is not None,
             # Where something is taken out of a text, its milliseconds are taken out of the audio.
-            words=self.words or bool(context.redact),
+            words=(self.words and window is not None) or bool(context.redact),
+            seams=window.seams_s if window else (),
         )
 
     def _prompt(self, context: Context) -> str:

@@ -27,6 +27,7 @@ from fsctl.store.recordings import NewUtterance, Recordings
 from fsctl.store.segments import NewSegment
 from fsctl.store.transcripts import MAX_BEGUN, FinalText, Transcripts
 from fsctl.store.utterances import LOST, MAX_ATTEMPTS, Claimed, Utterances
+from fsctl.transcribe.asking import heard
 from fsctl.transcribe.batch import Policy
 from fsctl.transcribe.engine import BEAM, Speech, Text
 from fsctl.transcribe.legs import Legs
@@ -247,6 +248,52 @@ def test_a_claim_knows_the_call(room: Room) -> None:
     assert one.context.language == "es"
     assert one.context.display_name == "Ann"
     assert one.context.redact == ("card",)
+
+
+Told = tuple[str | None, tuple[str, ...]]
+
+
+@pytest.mark.parametrize(
+    ("spoken", "told"),
+    [
+        (("es", "pt"), (None, ("es", "pt"))),
+        (("es",), ("es", ("es",))),
+        ((), ("en", ())),
+    ],
+)
+def test_the_languages_that_queues_allow_reach_the_recogniser_in_both_passes(
+    room: Room, spoken: tuple[str, ...], told: Told
+) -> None:
+    recording = room.record(language="en", spoken=spoken)
+    (call,) = room.calls.open_calls("fs1")
+    assert call.spoken == spoken
+    asked: list[Told] = []
+    engine = Counting()
+
+    def listens(speech: Speech) -> list[Text]:
+        asked.append((speech.language, speech.languages))
+        return []
+
+    engine.says = listens
+    work(worker(room, engine, final=False))
+    assert (len(asked), set(asked)) == (5, {told})
+    asked.clear()
+    room.end(recording)
+    room.plan()
+    work(worker(room, engine))
+    assert (len(asked), set(asked)) == (2, {told})
+
+
+def test_a_leg_that_may_be_of_several_languages_is_locked_to_the_one_that_is_heard(room: Room) -> None:
+    room.record([(1, 3), (4, 6.5), (7, 9)], [(10, 12)], language="en", spoken=("es", "pt"))
+    text = Text(start_s=0, end_s=2, text="Sí", language="es", logprob=-0.1, no_speech=0)
+    told = []
+    while claims := room.claim(1):
+        (one,) = claims
+        told.append((one.leg, one.context.language))
+        evidence, sure = heard(one.context, [text], (one.end_sample - one.start_sample) / one.rate)
+        assert room.utterances.finish(one, [], evidence=evidence, sure=sure)
+    assert told == [("agent", None), ("caller", None), ("caller", None), ("caller", "es")]
 
 
 def test_one_bad_utterance_does_not_take_its_neighbours_with_it(room: Room) -> None:
@@ -481,7 +528,7 @@ def test_live_text_that_comes_after_the_final_one_is_not_stored(room: Room) -> N
 
 def long_call(room: Room) -> None:
     """A caller who speaks for two windows, and of whom nothing was decoded live."""
-    recording = room.record([(i * 2.0, i * 2.0 + 1.9) for i in range(20)], [])
+    recording = room.record([(i * 2.0, i * 2.0 + 1.9) for i in range(17)], [])
     room.utterances.shed([one.id for one in room.utterances.waiting(100)])
     room.end(recording)
     room.plan()
@@ -489,7 +536,7 @@ def long_call(room: Room) -> None:
 
 
 def test_a_poisoned_window_is_tried_alone_and_parked_and_the_live_text_of_it_stands(room: Room) -> None:
-    recording = room.record([(i * 2.0, i * 2.0 + 1.9) for i in range(20)], [])
+    recording = room.record([(i * 2.0, i * 2.0 + 1.9) for i in range(17)], [])
     work(worker(room, Counting(), final=False))
     room.end(recording)
     room.plan()

@@ -70,6 +70,16 @@ MISTAKES = {
         '[queue."q@x"]\nredact = ["cards"]',
         r"queue\.q@x\.redact: expected some of card, code, email, phone, not 'cards'",
     ),
+    "a language by its name": (
+        '[queue."q@x"]\nspoken = ["en", "spanish"]',
+        r"queue\.q@x\.spoken: expected codes of languages by ISO 639-1, .* not 'spanish'",
+    ),
+    "a language in capitals": ('[queue."q@x"]\nspoken = ["EN"]', r"queue\.q@x\.spoken: .* not 'EN'"),
+    "a language that there is not": ('[queue."q@x"]\nspoken = ["xx"]', r"queue\.q@x\.spoken: .* not 'xx'"),
+    "the queues of languages for those that may be spoken": (
+        '[queue."q@x"]\nspoken = { es = "soporte@x" }',
+        r"queue\.q@x\.spoken: expected a list",
+    ),
     "a pattern of redaction that is none": (
         '[redact.patterns]\nk = "("',
         r"redact\.patterns\.k: .*not a regular expression",
@@ -197,6 +207,13 @@ def test_the_example_documents_every_setting_with_its_default() -> None:
     assert loaded.transcribe == config.Transcribe()
     assert loaded.queues == {"support@fsctl": Queue()}
     assert dataclasses.replace(loaded.policy, numbers={}, queues={}, hours={}, rules=()) == Policy()
+
+
+def test_what_may_be_spoken_in_a_queue_is_not_where_its_languages_go(tmp_path: Path) -> None:
+    found = load(tmp_path, '[queue."q@x"]\nspoken = ["en", "es"]\nlanguages = { pt = "suporte@x" }\n')
+    assert found.policy.queue("q@x").spoken == ("en", "es")
+    assert found.policy.queue("q@x").languages == {"pt": "suporte@x"}
+    assert found.policy.queue("other@x").spoken == ()
 
 
 def test_a_queues_redaction_carries_the_patterns_whole_and_chat_has_that_of_its_number(

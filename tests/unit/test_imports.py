@@ -128,6 +128,7 @@ LAYERS = {
         "fsctl.store",
         "fsctl.transcribe.turns",
         "fsctl.transcribe.redact",
+        "fsctl.transcribe.language",
     ),
     "fsctl.console": (
         "fsctl.call",

@@ -12,14 +12,14 @@ with saved as (
         deeplink_payload, country, transport, queue, route_reason, language, agent, agent_uuid, offered_at,
         answered_at, queued_at, bridged_at, ended_at, member_cause, hangup_cause, disposition, fault, encryption, mos,
         found, request_params, payload_trusted, score, skill, sticky_agent, expected_wait_s, answer_within_s, consent,
-        refused, left_by, loss_percent, jitter_ms, member_uuid, redact
+        refused, left_by, loss_percent, jitter_ms, member_uuid, redact, spoken
     )
     select
         uuid, node, channel, phase, contact_id, thread_id, wacid, aliases, display_name, to_number, cta_payload,
         deeplink_payload, country, transport, queue, route_reason, language, agent, agent_uuid, offered_at,
         answered_at, queued_at, bridged_at, ended_at, member_cause, hangup_cause, disposition, fault, encryption, mos,
         found, request_params, payload_trusted, score, skill, sticky_agent, expected_wait_s, answer_within_s, consent,
-        refused, left_by, loss_percent, jitter_ms, member_uuid, redact
+        refused, left_by, loss_percent, jitter_ms, member_uuid, redact, spoken
     from jsonb_populate_recordset(null::call, %(calls)s)
     on conflict (uuid) do update set
         phase = excluded.phase, contact_id = excluded.contact_id, thread_id = excluded.thread_id,
@@ -32,7 +32,7 @@ with saved as (
         sticky_agent = excluded.sticky_agent, expected_wait_s = excluded.expected_wait_s,
         answer_within_s = excluded.answer_within_s, consent = excluded.consent, refused = excluded.refused,
         left_by = excluded.left_by, loss_percent = excluded.loss_percent, jitter_ms = excluded.jitter_ms,
-        member_uuid = excluded.member_uuid, redact = excluded.redact
+        member_uuid = excluded.member_uuid, redact = excluded.redact, spoken = excluded.spoken
 )
 insert into call_event (call_uuid, at, kind, key, data)
 select call_uuid, at, kind, key, data from jsonb_populate_recordset(null::call_event, %(facts)s)

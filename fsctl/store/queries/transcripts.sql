@@ -96,7 +96,7 @@ with picked as (
     returning t.recording_id, t.leg, t.fence, t.attempts, t.language, t.heard
 )
 select taken.recording_id, taken.leg, taken.fence, taken.attempts, taken.heard, r.call_uuid,
-       coalesce(taken.language, c.language) as language, c.redact, c.display_name,
+       taken.language as of_leg, c.language as of_call, c.spoken, c.redact, c.display_name,
        array(select m.body from message m where m.thread_id = c.thread_id and %(messages)s::integer > 0
              order by m.sent_at desc limit %(messages)s) as messages
 from taken join recording r on r.id = taken.recording_id join call c on c.uuid = r.call_uuid;

@@ -66,7 +66,8 @@ with picked as (
     where u.id = picked.id
     returning u.id, u.recording_id, u.call_uuid, u.leg, u.start_sample, u.end_sample, u.rate, u.fence, u.attempts, a.pcm
 )
-select taken.*, coalesce(t.language, c.language) as language, coalesce(t.heard, '{}') as heard, c.redact, c.display_name,
+select taken.*, t.language as of_leg, c.language as of_call, c.spoken, coalesce(t.heard, '{}') as heard,
+       c.redact, c.display_name,
        array(select m.body from message m where m.thread_id = c.thread_id and %(messages)s::integer > 0
              order by m.sent_at desc limit %(messages)s) as messages
 from taken join call c on c.uuid = taken.call_uuid

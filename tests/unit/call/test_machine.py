@@ -503,3 +503,24 @@ def test_what_one_queue_wants_redacted_the_next_one_does_not_show() -> None:
         call, _ = machine.step(call, event, policy)
         seen.append(call.redact if call else ())
     assert seen == [(), ("card",), ("card",), ("card",), *[("card", "customer=KD[0-9]+")] * 2]
+
+
+def test_what_may_be_spoken_in_one_queue_stays_when_the_call_moves_on() -> None:
+    policy = replace(
+        POLICY,
+        queues={
+            "support@fsctl": Queue(spoken=("en", "es")),
+            "billing@fsctl": Queue(spoken=("pt", "en")),
+        },
+    )
+    talking = [offered(), found(), answered(), joined(1.2), ringing(2), agent_joined(5), bridged(5.9)]
+    history = [*talking, unbridged(6.1), joined(6.8, "sales@fsctl"), joined(9.0, "billing@fsctl")]
+    call: Call | None = None
+    seen = []
+    for event in history:
+        call, _ = machine.step(call, event, policy)
+        seen.append(call.spoken if call else ())
+    told = seen.index(("en", "es"))
+    assert told <= 3
+    assert seen[told:-1] == [("en", "es")] * (len(history) - told - 1)
+    assert seen[-1] == ("en", "es", "pt")

@@ -4,7 +4,7 @@ from functools import reduce
 
 import pytest
 
-from fsctl.transcribe.language import LanguageLock, choose
+from fsctl.transcribe.language import LanguageLock, choose, told
 
 
 def after(*heard: tuple[str, float, float]) -> LanguageLock:
@@ -38,3 +38,20 @@ def test_only_allowed_languages_are_chosen_among() -> None:
     language, probability = choose({"en": 0.7, "gl": 0.2, "es": 0.06, "pt": 0.04}, ("es", "pt"))
     assert (language, probability) == ("es", pytest.approx(0.6))
     assert choose({"en": 1.0}, ("hi", "es")) == ("hi", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("leg", "allowed", "call", "language"),
+    [
+        ("es", ("en", "pt"), "en", "es"),
+        (None, ("es",), "en", "es"),
+        (None, ("en", "es"), "en", None),
+        (None, ("en", "es"), None, None),
+        (None, (), "en", "en"),
+        (None, (), None, None),
+    ],
+)
+def test_a_sure_leg_comes_before_its_queues_and_they_before_its_call(
+    leg: str | None, allowed: tuple[str, ...], call: str | None, language: str | None
+) -> None:
+    assert told(leg, allowed, call) == language
