@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from speech import Sample, cuts
 
-from fsctl.config import Media
+from fsctl.config import Media, Transcribe
 from fsctl.media import windows
 from fsctl.transcribe import engine
 from fsctl.transcribe.engine import RATE, EngineOptions, Speech, Waveform
@@ -22,8 +22,7 @@ STEP_S = 1.0
 BUFFER_S = 15.0
 """and leaves off the beginning when it is longer (whisper_streaming's defaults)."""
 HANGOVER_S = Media().hangover_ms / 1000
-LIVE_BEAM = 2
-WINDOWS_AT_ONCE = 4
+LIVE_BEAM = Transcribe().beam
 
 
 @dataclass
@@ -121,19 +120,15 @@ class Recognisers:
         return Heard(" ".join(segment.text for segment in segments), time.process_time() - began, 0.0)
 
     def _final(self, leg: Sample) -> Heard:
-        """Cut, pack, decode: all of it counted."""
+        """Cut, pack, decode, as a worker with one core does it by default: all of it counted."""
         began = time.process_time()
         stretches = [windows.Stretch(i, cut.start, cut.end) for i, cut in enumerate(cuts(leg.wave))]
-        batch = [
-            Speech(
-                np.concatenate([leg.wave[start:end] for start, end in packed.pieces]), leg.language,
-                timestamps=True, words=True,
-            )
-            for packed in windows.pack(stretches, RATE)
-        ]  # fmt: skip
         said: list[str] = []
-        for first in range(0, len(batch), WINDOWS_AT_ONCE):
-            said += self._said(batch[first : first + WINDOWS_AT_ONCE], engine.BEAM)
+        for packed in windows.pack(stretches, RATE):
+            wave = np.concatenate([leg.wave[start:end] for start, end in packed.pieces])
+            seams = windows.Places(packed.pieces, RATE).seams_s
+            window = Speech(wave, leg.language, timestamps=True, words=Transcribe().words, seams=seams)
+            said += self._said([window], engine.BEAM)
         return Heard(" ".join(said), time.process_time() - began, 0.0)
 
     def _own(self, batch: Sequence[Speech], beam: int) -> list[Heard]:

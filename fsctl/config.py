@@ -97,14 +97,14 @@ class Transcribe:
     batch: int = 4
     """Utterances that each thread decodes together, at most."""
     lease_s: float = 60.0
-    beam: int = 5
-    """Readings followed at once while there is no hurry."""
+    beam: int = 2
+    """Readings of an utterance followed at once while there is no hurry."""
     shed_after_s: float = 20.0
     """A live utterance that would have to wait longer is decoded after its call."""
     final_model: str = "same"
-    """Decodes each whole recording once more, in windows of 30 s: ``same``, ``off``, or another model's name."""
-    words: bool = True
-    """Whether the time of each word is stored: with final text, or with live text where there is no other."""
+    """Decodes each whole recording once more, in windows: ``same``, ``off``, or another model's name."""
+    words: bool = False
+    """Whether the time of each word is stored with final text; where a leg is redacted it always is."""
     prompt: bool = False
     """Whether the recogniser is told the contact's name, ids from the chat and the ``vocabulary``."""
     vocabulary: tuple[str, ...] = ()

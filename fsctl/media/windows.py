@@ -1,4 +1,4 @@
-"""Neighbouring utterances packed into windows, for a recogniser that looks at 30 s of a finished recording.
+"""Neighbouring utterances packed into windows, for a recogniser that looks at a finished recording.
 
 A window is real audio: the utterances of one leg with the pauses between them, as many as fit. A pause that is
 longer than need be is squeezed: its middle is left out. So a window is a list of pieces of the recording, and any
@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-LONGEST_S = 29.0
-"""Whisper sees 30; the rest is silence, by which it knows the end."""
+LONGEST_S = 18.0
+"""Whisper could hear 30, but the cost of its encoder grows faster than the length (docs/recognisers.md)."""
 PAUSE_S = 0.8
-"""What is left of a longer pause, half of it beside each of its neighbours."""
+"""What is left of a longer pause, half of it beside each of its neighbours; with 0.5 words were lost."""
 LATE_SHARE = 0.5
 """A window that is full ends with the longest pause in its last half: a sentence is seldom cut."""
 
@@ -55,6 +55,11 @@ class Places:
     def samples(self) -> int:
         """How long the window is."""
         return self._offsets[-1]
+
+    @property
+    def seams_s(self) -> tuple[float, ...]:
+        """The seconds of the window at which something was left out."""
+        return tuple(offset / self._rate for offset in self._offsets[1:-1])
 
     def sample(self, index: int) -> int:
         """The recording's sample that is this one of the window."""

@@ -196,7 +196,7 @@ class Callcenter:
         free = [
             (tier.level, agent.last_bridge_end, tier.position, agent)
             for tier, agent in found
-            if tier.state in ("Ready", "No Answer") and self._free(agent)
+            if agent.state == "Waiting" and tier.state in ("Ready", "No Answer") and self._free(agent)
         ]
         return min(free, key=lambda row: row[:3])[3] if free else None
 

@@ -17,7 +17,7 @@ Waveform = npt.NDArray[np.float32]
 
 RATE = 16000
 BEAM = 5
-"""Readings followed at once where a worker is not under load."""
+"""Readings of a window followed at once: there 2 and 3 are worse."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Speech:
     """It is a window of several utterances, 30 s at most: a text for each, with its times, is wanted."""
     words: bool = False
     """The time of each word is wanted; an engine that cannot tell leaves ``Text.words`` empty."""
+    seams: tuple[float, ...] = ()
+    """Seconds of a window at which a pause was squeezed: of a text over one the times of words are wanted."""
 
     @property
     def seconds(self) -> float:

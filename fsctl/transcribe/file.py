@@ -86,7 +86,13 @@ class _Work:
     def speech(self, language: str | None, *, words: bool) -> Speech:
         """As an engine takes it."""
         audio = np.concatenate([self.samples[start:end] for start, end in self.packed.pieces])
-        return Speech(to_16k(audio, self.rate), language, timestamps=True, words=words)
+        wave = to_16k(audio, self.rate)
+        return Speech(wave, language, timestamps=True, words=words, seams=self.places.seams_s)
+
+    @property
+    def places(self) -> Places:
+        """Where its times are."""
+        return Places(self.packed.pieces, self.rate)
 
     @property
     def seconds(self) -> float:
@@ -149,7 +155,7 @@ def _decode(
         lock = locks.get(one.leg, LanguageLock())
         speech = one.speech(wanted.language or lock.language, words=wanted.words or bool(wanted.redact))
         texts = engine.decode([speech])[0]
-        places = Places(one.packed.pieces, one.rate)
+        places = one.places
         heard.setdefault(one.leg, []).extend(
             editor.place(text, guard(text, speech), places.start_ms, places.end_ms) for text in texts
         )

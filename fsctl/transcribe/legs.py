@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fsctl.backoff import Backoff
 from fsctl.errors import DatabaseDown, DatabaseError
+from fsctl.media.windows import Places
 from fsctl.store.db import Wakeup
 from fsctl.store.transcripts import MAX_BEGUN, Job, Transcripts, Window
 from fsctl.transcribe import batch, final
@@ -151,7 +152,8 @@ class Legs:
             return False
         self._tries.update(one.id for one in together)
         speeches = [
-            self._asking.speech(audio[one.id], one.rate, job.context, window=True) for one in together
+            self._asking.speech(audio[one.id], one.rate, job.context, window=Places(one.pieces, one.rate))
+            for one in together
         ]
         try:
             texts = self._engine.decode(speeches)

@@ -27,6 +27,8 @@ MOST_AT_ONCE = {"cpu": 4, "cuda": 16}
 """Decoded together. On CPU more gain nothing, and the first would wait for the last."""
 LEAST_REST_S = 1.0
 """A shorter rest of a window holds no word that was left out."""
+DUBIOUS_REST_S = 3.0
+"""A rest so short that stays doubtful is none: Whisper had ended, and its breath became "I'm sorry, I'm sorry"."""
 NOBODY_NO_SPEECH = 0.6
 """Whisper's own rule for silence, with a low log-probability: it is not decoded again, the guard has it."""
 SHORT_S = 1.5
@@ -94,18 +96,22 @@ class Whisper:
             yield from (alike[at : at + size] for at in range(0, len(alike), size))
 
     def _together(self, batch: Sequence[Speech], beam: int) -> list[list[Text]]:
-        """Decode what shares a shape; alone, what is to be decoded again."""
+        """Decode what shares a shape, to the end of each."""
+        answers = []
+        for speech, reading, sure in self._readings(batch, beam):
+            texts = self._finish(speech, reading, beam)
+            answers.append([replace(text, language_probability=sure) for text in texts])
+        return answers
+
+    def _readings(self, batch: Sequence[Speech], beam: int) -> Iterator[tuple[Speech, Reading, float]]:
+        """Each with its language, as it was read best, and how sure the language is; alone what is read again."""
         encoded = self._network.encode(batch, _context_frames(batch[0].seconds))
         languages = self._network.languages(batch, encoded)
         told = [replace(speech, language=language) for speech, (language, _) in zip(batch, languages)]
-        answers = []
         for index, reading in enumerate(self._network.read(told, encoded, beam)):
             if _worth_another(reading):
                 reading = self._again(told[index], reading, rows(encoded, [index]))
-            texts = self._finish(told[index], reading, beam)
-            _, sure = languages[index]
-            answers.append([replace(text, language_probability=sure) for text in texts])
-        return answers
+            yield told[index], reading, languages[index][1]
 
     def _again(self, speech: Speech, first: Reading, encoded: Encoded) -> Reading:
         """The best of what was read, of it with timestamps and no prompt, and of that with the full context."""
@@ -124,17 +130,27 @@ class Whisper:
 
     def _finish(self, speech: Speech, reading: Reading, beam: int) -> list[Text]:
         """The texts, and those of a rest that was not decoded: Whisper ends where it likes."""
-        if speech.seconds - reading.resume_s < LEAST_REST_S:
-            return reading.texts
-        rest = replace(speech, wave=speech.wave[int(reading.resume_s * RATE) :])
-        (texts,) = self._together([rest], beam)
-        return [*reading.texts, *(_later(text, reading.resume_s) for text in texts)]
+        texts, at = list(reading.texts), reading.resume_s
+        while speech.seconds - at >= LEAST_REST_S:
+            rest = _rest(speech, at)
+            ((_, reading, _),) = self._readings([rest], beam)
+            if reading.doubt and rest.seconds < DUBIOUS_REST_S:
+                break
+            texts += [_later(text, at) for text in reading.texts]
+            at += reading.resume_s
+        return texts
 
 
 def _worth_another(reading: Reading) -> bool:
     """Doubtful, and not because nobody spoke."""
     nobody = reading.no_speech > NOBODY_NO_SPEECH and reading.logprob < LOWEST_LOGPROB
     return reading.doubt is not None and not nobody
+
+
+def _rest(speech: Speech, seconds: float) -> Speech:
+    """What comes after so many seconds."""
+    seams = tuple(seam - seconds for seam in speech.seams if seam > seconds)
+    return replace(speech, wave=speech.wave[int(seconds * RATE) :], seams=seams)
 
 
 def _later(text: Text, seconds: float) -> Text:

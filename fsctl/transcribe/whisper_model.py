@@ -99,7 +99,7 @@ class Network:
             return_no_speech_prob=True,
         )
         readings = [self._reading(speech, result) for speech, result in zip(batch, results)]
-        for language in {speech.language for speech in batch if speech.words}:
+        for language in {speech.language for speech in batch if speech.words or speech.seams}:
             self._add_words(language, batch, readings, encoded)
         return readings
 
@@ -170,7 +170,7 @@ class Network:
         wanted = [
             index
             for index, (speech, reading) in enumerate(zip(batch, readings))
-            if speech.words and speech.language == language and reading.texts
+            if _needs_words(speech, reading) and speech.language == language
         ]
         if not wanted:
             return
@@ -194,6 +194,12 @@ class Network:
                 language=wanted,
             )
         return self._tokenizers[wanted]
+
+
+def _needs_words(speech: Speech, reading: Reading) -> bool:
+    """They take the decoder once more, so only where they are asked for, or a text has to be parted by them."""
+    over_seam = any(piece.start_s < seam < piece.end_s for piece in reading.pieces for seam in speech.seams)
+    return bool(reading.texts) and (speech.words or over_seam)
 
 
 def rows(encoded: Encoded, indices: Sequence[int]) -> Encoded:

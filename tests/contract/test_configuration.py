@@ -279,7 +279,7 @@ def test_a_call_of_two_minutes_with_hold_and_transfer_sees_one_invite(freeswitch
     holds = Watch(freeswitch.address, "event json CHANNEL_HOLD CHANNEL_UNHOLD")
     with commands(freeswitch) as run:
         run("api sofia profile whatsapp siptrace on")
-        gevent.sleep(1.0)  # The profile's own thread takes it up.
+        gevent.sleep(3.0)  # The profile's own thread takes it up.
         freeswitch.place_call(plan)
         uuid = heard.offered(plan).uuid
         heard.fact(events.LegsBridged, uuid)

@@ -2,11 +2,13 @@
 
 import pytest
 
+from fsctl.media.windows import Places
 from fsctl.store.utterances import Context
 from fsctl.transcribe.asking import Asking, heard, ids_in
 from fsctl.transcribe.engine import Text
 
 PCM = bytes(32000)
+WINDOW = Places([(0, 8000), (32000, 40000)], 16000)
 CONTEXT = Context(
     language="es",
     display_name="Ana",
@@ -48,9 +50,23 @@ def test_few_ids_and_none_twice() -> None:
 def test_words_are_timed_where_something_may_have_to_be_silenced(
     redact: tuple[str, ...], wanted: bool
 ) -> None:
-    asked = Asking(words=False).speech(PCM, 16000, Context(redact=redact), window=True)
+    asked = Asking().speech(PCM, 16000, Context(redact=redact), window=WINDOW)
     assert asked.words is wanted
     assert asked.timestamps
+
+
+@pytest.mark.parametrize(("redact", "wanted"), [((), False), (("card",), True)])
+def test_live_text_goes_without_times_of_words_unless_something_may_have_to_be_silenced(
+    redact: tuple[str, ...], wanted: bool
+) -> None:
+    asking = Asking(words=True)
+    assert asking.speech(PCM, 16000, Context(redact=redact)).words is wanted
+    assert asking.speech(PCM, 16000, CONTEXT, window=WINDOW).words
+
+
+def test_the_recogniser_is_told_where_a_pause_was_squeezed() -> None:
+    assert Asking().speech(PCM, 16000, CONTEXT, window=WINDOW).seams == (0.5,)
+    assert Asking().speech(PCM, 16000, CONTEXT).seams == ()
 
 
 def test_a_language_is_voted_for_until_it_is_sure() -> None:
@@ -59,3 +75,10 @@ def test_a_language_is_voted_for_until_it_is_sure() -> None:
     assert heard(Context(heard={"es": 3.0}), [text("pt", 0.4)], 2.0) == ({}, None)
     assert heard(CONTEXT, [text("pt", 0.99)], 9.0) == ({}, None)
     assert heard(Context(), [], 9.0) == ({}, None)
+
+
+@pytest.mark.parametrize("window", [None, WINDOW])
+def test_the_recogniser_is_told_among_which_languages_to_choose(window: Places | None) -> None:
+    asked = Asking().speech(PCM, 16000, Context(languages=("en", "es")), window=window)
+    assert (asked.language, asked.languages) == (None, ("en", "es"))
+    assert Asking().speech(PCM, 16000, CONTEXT, window=window).languages == ()

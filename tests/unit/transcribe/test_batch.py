@@ -9,7 +9,7 @@ from fsctl.store.utterances import Waiting
 from fsctl.transcribe import batch
 from fsctl.transcribe.batch import Policy, context_s, plan
 
-POLICY = Policy(batch=4, shed_after_s=20.0)
+POLICY = Policy(batch=4, shed_after_s=20.0, beam=5)
 
 
 def one(
@@ -95,6 +95,7 @@ def test_the_more_wait_the_fewer_readings_are_followed() -> None:
     beams = [plan([one(i) for i in range(count)], POLICY).beam for count in (1, 2, 3, 4, 5, 40)]
     assert beams == [5, 5, 2, 2, 1, 1]
     assert plan([one(i) for i in range(5)], replace(POLICY, beam=1)).beam == 1
+    assert [plan([one(i) for i in range(count)], Policy()).beam for count in (1, 4, 5)] == [2, 2, 1]
 
 
 def test_utterances_up_to_eight_seconds_go_together() -> None:

@@ -86,6 +86,17 @@ def test_a_window_comes_back_as_texts_with_their_times(whisper: Engine) -> None:
     assert all(text.words for text in texts)
 
 
+def test_a_window_has_times_of_words_only_where_a_text_goes_over_a_seam(whisper: Engine) -> None:
+    batch, _ = turns_of("order-en", "caller")
+    wave = np.concatenate([batch[0].wave, np.zeros(RATE, dtype=np.float32), batch[1].wave])
+    window = Speech(wave, "en", timestamps=True)
+    (texts,) = whisper.decode([window])
+    within, outside = (texts[0].start_s + texts[0].end_s) / 2, wave.size / RATE + 1
+    (parted,), (whole,) = (whisper.decode([replace(window, seams=(seam,))]) for seam in (within, outside))
+    assert all(text.words for text in parted)
+    assert not any(text.words for text in whole)
+
+
 def test_two_cores_write_what_one_writes(model_dir: Path, whisper: Engine) -> None:
     options = EngineOptions(model_dir=model_dir / "tiny.en", languages=["en"], device="cpu", threads=2)
     batch, _ = turns_of("billing-en", "agent")
