@@ -126,7 +126,8 @@ class Recognisers:
         said: list[str] = []
         for packed in windows.pack(stretches, RATE):
             wave = np.concatenate([leg.wave[start:end] for start, end in packed.pieces])
-            seams = windows.Places(packed.pieces, RATE).seams_s
+            spoken = [(stretches[i].start, stretches[i].end) for i in packed.ids]
+            seams = windows.Places(packed.pieces, RATE).pauses_s(spoken)
             window = Speech(wave, leg.language, timestamps=True, words=Transcribe().words, seams=seams)
             said += self._said([window], engine.BEAM)
         return Heard(" ".join(said), time.process_time() - began, 0.0)

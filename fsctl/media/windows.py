@@ -9,7 +9,7 @@ Called by: ``planner``, ``fsctl.transcribe.final``, ``fsctl transcribe FILE``.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -56,10 +56,18 @@ class Places:
         """How long the window is."""
         return self._offsets[-1]
 
-    @property
-    def seams_s(self) -> tuple[float, ...]:
-        """The seconds of the window at which something was left out."""
-        return tuple(offset / self._rate for offset in self._offsets[1:-1])
+    def pauses_s(self, spoken: Iterable[Span]) -> tuple[float, ...]:
+        """The seconds of the window at which nobody speaks: the middles between the stretches of speech in it."""
+        ordered = sorted(spoken)
+        middles = ((before[1] + after[0]) // 2 for before, after in pairwise(ordered))
+        return tuple(self._offset(middle) / self._rate for middle in middles)
+
+    def _offset(self, sample: int) -> int:
+        """Where in the window a sample of the recording is; of one that was left out, the seam."""
+        for (start, end), offset in zip(self._pieces, self._offsets):
+            if sample < end:
+                return offset + max(0, sample - start)
+        return self.samples
 
     def sample(self, index: int) -> int:
         """The recording's sample that is this one of the window."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fsctl.media.windows import Places
 from fsctl.store.utterances import Context
 from fsctl.transcribe import vocabulary
 from fsctl.transcribe.engine import Speech, Text, to_16k
@@ -30,21 +29,23 @@ class Asking:
     vocabulary: Sequence[str] = ()
     """Words of the trade."""
 
-    def speech(self, pcm: bytes, rate: int, context: Context, *, window: Places | None = None) -> Speech:
+    def speech(
+        self, pcm: bytes, rate: int, context: Context, *, pauses_s: Sequence[float] | None = None
+    ) -> Speech:
         """Audio (mono int16 little-endian) as an engine takes it.
 
         Args:
-            window: where its times are, if it is one.
+            pauses_s: of a window, where the pauses between its utterances are: a text that goes over one is parted.
         """
         return Speech(
             to_16k(np.frombuffer(pcm, dtype="<i2"), rate),
             context.language,
             context.languages,
             prompt=self._prompt(context),
-            timestamps=window is not None,
+            timestamps=pauses_s is not None,
             # Where something is taken out of a text, its milliseconds are taken out of the audio.
-            words=(self.words and window is not None) or bool(context.redact),
-            seams=window.seams_s if window else (),
+            words=(self.words and pauses_s is not None) or bool(context.redact),
+            seams=tuple(pauses_s or ()),
         )
 
     def _prompt(self, context: Context) -> str:

@@ -36,7 +36,7 @@ class Speech:
     words: bool = False
     """The time of each word is wanted; an engine that cannot tell leaves ``Text.words`` empty."""
     seams: tuple[float, ...] = ()
-    """Seconds of a window at which a pause was squeezed: of a text over one the times of words are wanted."""
+    """Seconds of a window at which nobody speaks: of a text that goes over one the times of words are wanted."""
 
     @property
     def seconds(self) -> float:

@@ -87,7 +87,7 @@ class _Work:
         """As an engine takes it."""
         audio = np.concatenate([self.samples[start:end] for start, end in self.packed.pieces])
         wave = to_16k(audio, self.rate)
-        return Speech(wave, language, timestamps=True, words=words, seams=self.places.seams_s)
+        return Speech(wave, language, timestamps=True, words=words)
 
     @property
     def places(self) -> Places:

@@ -4,7 +4,7 @@ A segment gets its place in the recording, and the utterance in which most of it
 was heard is said to be empty. Pure. Called by: ``legs``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -13,6 +13,9 @@ from fsctl.store.transcripts import FinalText, Job, Window
 from fsctl.transcribe import editor
 from fsctl.transcribe.editor import Guard, Heard, Rules
 from fsctl.transcribe.engine import Speech, Text
+
+LEAST_SHARE = 0.3
+"""A text is of an utterance if it has so much of it, or so much of itself in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,8 @@ def _of_window(job: Job, one: Decoded) -> list[Heard]:
     heard = []
     for text, rule in zip(one.texts, one.rules, strict=True):
         found = editor.place(text, rule, places.start_ms, places.end_ms)
-        heard += _by_utterance(found, spans) or [replace(found, utterance_id=_nearest(found, spans))]
+        parts = _by_utterance(found, spans) or [replace(found, utterance_id=_nearest(found, spans))]
+        heard += [_within(part, spans.values()) for part in parts]
     covered = {
         id for id, span in spans.items() if any(_overlap(span, (h.start_ms, h.end_ms)) > 0 for h in heard)
     }
@@ -84,6 +88,18 @@ def _by_utterance(found: Heard, spans: Mapping[int, tuple[int, int]]) -> list[He
             )
         )  # fmt: skip
     return parts
+
+
+def _within(found: Heard, spans: Collection[tuple[int, int]]) -> Heard:
+    """No further than the speech that it is of: Whisper lets a text last until the next one begins."""
+    own = (found.start_ms, found.end_ms)
+    touched = [
+        span for span in spans if _overlap(span, own) > LEAST_SHARE * min(span[1] - span[0], own[1] - own[0])
+    ]
+    if not touched:
+        return found
+    start_ms = max(own[0], min(start for start, _ in touched))
+    return replace(found, start_ms=start_ms, end_ms=min(own[1], max(end for _, end in touched)))
 
 
 def _begins(found: Heard) -> list[int]:

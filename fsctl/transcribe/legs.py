@@ -152,7 +152,7 @@ class Legs:
             return False
         self._tries.update(one.id for one in together)
         speeches = [
-            self._asking.speech(audio[one.id], one.rate, job.context, window=Places(one.pieces, one.rate))
+            self._asking.speech(audio[one.id], one.rate, job.context, pauses_s=_pauses_s(job, one))
             for one in together
         ]
         try:
@@ -202,6 +202,11 @@ def give_way() -> bool:
     except (AttributeError, OSError):
         return False
     return True
+
+
+def _pauses_s(job: Job, window: Window) -> tuple[float, ...]:
+    places = Places(window.pieces, window.rate)
+    return places.pauses_s(job.spoken[id] for id in window.utterances if id in job.spoken)
 
 
 def asked_ms(others: Sequence[tuple[int, str]]) -> list[int]:

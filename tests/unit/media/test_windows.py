@@ -91,7 +91,8 @@ def test_a_short_pause_stays_whole_and_the_middle_of_a_long_one_goes() -> None:
     (window,) = packed([Stretch(1, 1000, 2000), Stretch(2, 2800, 3000), Stretch(3, 10000, 11000)])
     assert window.pieces == ((1000, 3400), (9600, 11000))
     assert window.ids == (1, 2, 3)
-    assert Places(window.pieces, RATE).seams_s == (2.4,)
+    spoken = [(10000, 11000), (1000, 2000), (2800, 3000)]
+    assert Places(window.pieces, RATE).pauses_s(spoken) == (1.4, 2.4)
 
 
 def test_a_window_that_is_full_ends_with_the_longest_of_its_late_pauses() -> None:

@@ -2,13 +2,12 @@
 
 import pytest
 
-from fsctl.media.windows import Places
 from fsctl.store.utterances import Context
 from fsctl.transcribe.asking import Asking, heard, ids_in
 from fsctl.transcribe.engine import Text
 
 PCM = bytes(32000)
-WINDOW = Places([(0, 8000), (32000, 40000)], 16000)
+WINDOW = (0.5,)
 CONTEXT = Context(
     language="es",
     display_name="Ana",
@@ -50,7 +49,7 @@ def test_few_ids_and_none_twice() -> None:
 def test_words_are_timed_where_something_may_have_to_be_silenced(
     redact: tuple[str, ...], wanted: bool
 ) -> None:
-    asked = Asking().speech(PCM, 16000, Context(redact=redact), window=WINDOW)
+    asked = Asking().speech(PCM, 16000, Context(redact=redact), pauses_s=WINDOW)
     assert asked.words is wanted
     assert asked.timestamps
 
@@ -61,11 +60,11 @@ def test_live_text_goes_without_times_of_words_unless_something_may_have_to_be_s
 ) -> None:
     asking = Asking(words=True)
     assert asking.speech(PCM, 16000, Context(redact=redact)).words is wanted
-    assert asking.speech(PCM, 16000, CONTEXT, window=WINDOW).words
+    assert asking.speech(PCM, 16000, CONTEXT, pauses_s=WINDOW).words
 
 
 def test_the_recogniser_is_told_where_a_pause_was_squeezed() -> None:
-    assert Asking().speech(PCM, 16000, CONTEXT, window=WINDOW).seams == (0.5,)
+    assert Asking().speech(PCM, 16000, CONTEXT, pauses_s=WINDOW).seams == (0.5,)
     assert Asking().speech(PCM, 16000, CONTEXT).seams == ()
 
 
@@ -78,7 +77,7 @@ def test_a_language_is_voted_for_until_it_is_sure() -> None:
 
 
 @pytest.mark.parametrize("window", [None, WINDOW])
-def test_the_recogniser_is_told_among_which_languages_to_choose(window: Places | None) -> None:
-    asked = Asking().speech(PCM, 16000, Context(languages=("en", "es")), window=window)
+def test_the_recogniser_is_told_among_which_languages_to_choose(window: tuple[float, ...] | None) -> None:
+    asked = Asking().speech(PCM, 16000, Context(languages=("en", "es")), pauses_s=window)
     assert (asked.language, asked.languages) == (None, ("en", "es"))
-    assert Asking().speech(PCM, 16000, CONTEXT, window=window).languages == ()
+    assert Asking().speech(PCM, 16000, CONTEXT, pauses_s=window).languages == ()

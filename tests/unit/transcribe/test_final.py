@@ -61,6 +61,14 @@ def test_a_text_over_a_pause_is_parted_by_its_words() -> None:
     assert compose(JOB, found) == [(1, 1200, 2200, "Well, then.", None), (2, 9600, 11000, "Good bye.", None)]
 
 
+def test_a_text_lasts_no_longer_than_the_speech_that_it_is_of() -> None:
+    """Whisper lets it last until the next begins; what the other leg says in the pause would come after it."""
+    found = decoded(WINDOW, text(0.0, 2.45, "Hi."), text(2.45, 5.0, "Bye."))
+    assert compose(JOB, found) == [(1, 1000, 2600, "Hi.", None), (2, 9450, 12000, "Bye.", None)]
+    late = decoded(WINDOW, text(0.3, 2.2, "Hi."), text(2.2, 5.0, "Bye."))
+    assert compose(JOB, late)[1] == (2, 9400, 12000, "Bye.", None)
+
+
 def test_words_that_are_not_in_the_text_part_nothing() -> None:
     said = text(0.2, 4.0, "Well, then.", (0.2, 0.6, "Well,"), (2.6, 3.0, "than."))
     found = Decoded(window=WINDOW, texts=[said], rules=[None])
