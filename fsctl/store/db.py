@@ -165,18 +165,6 @@ class Database:
             connection.used_at = time.monotonic()
 
     @contextmanager
-    def together(self, doing: str) -> Iterator[Transaction]:
-        """The same for statements of which no answer is wanted: all are sent at once, and waited for once.
-
-        Raises:
-            DatabaseDown, DatabaseError: see ``our_errors``; at the end of the block.
-        """
-        with our_errors(doing), self._pool.connection() as connection:
-            with connection.pipeline(), connection.transaction():
-                yield Transaction(connection)
-            connection.used_at = time.monotonic()
-
-    @contextmanager
     def statement(self, doing: str) -> Iterator[Transaction]:
         """The same for one statement, which is a transaction by itself: one wait for Postgres instead of three.
 
