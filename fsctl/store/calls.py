@@ -42,8 +42,8 @@ class Calls:
         queries = [query for statement in wanted for query in statement.queries()]
         if not queries:
             return
-        # Not in a pipeline: psycopg 3.3.9 makes an error of its own of a greenlet's end in the middle of one, and who
-        # waits patiently for Postgres would outlive being killed.
+        # Not in a pipeline: psycopg 3.3.9 makes an error of its own of a greenlet's end in the middle of one, and
+        # who waits patiently for Postgres would outlive being killed.
         begin = self._database.statement if len(queries) == 1 else self._database.transaction
         with begin(f"saving call {', '.join(sorted({command.uuid for command in batch}))}") as transaction:
             for name, given in queries:

@@ -123,6 +123,22 @@ def test_a_step_of_one_statement_is_whole_or_not_there(database: Database) -> No
     assert calls.load("c-2") is None
 
 
+def test_who_is_killed_while_storing_dies(database: Database) -> None:
+    """An error in place of the end would be waited out, for ever."""
+    calls = Calls(database)
+    bridge = commands.OpenBridge(uuid="c-1", at=T0, agent="agent1", agent_uuid="u")
+
+    def store() -> None:
+        while True:
+            calls.apply([commands.SaveCall(uuid="c-1", call=CALL), bridge])
+
+    for number in range(40):
+        storing = gevent.spawn(store)
+        gevent.sleep(number / 4000)
+        storing.kill(timeout=10)
+        assert isinstance(storing.value, gevent.GreenletExit)
+
+
 def test_a_connection_that_went_is_told_once_and_replaced(database: Database) -> None:
     calls = Calls(database)
     answered(calls)
