@@ -11,16 +11,14 @@ from collections.abc import Callable, Sequence
 
 import gevent
 from gevent.event import Event as Flag
-from gevent.queue import Empty, Queue
+from gevent.queue import Queue
 
 from fsctl.call import events
 from fsctl.call.events import CallEvent
 
 log = logging.getLogger(__name__)
 
-LANES = 8
-"""Few: what comes while Postgres writes is written together next, so that the cost of a fact falls as their number
-rises."""
+LANES = 16
 HIGH_WATER = 20_000
 """Facts that wait before any is shed: about 20 MB, and minutes of work."""
 SHEDDABLE = (
@@ -33,11 +31,6 @@ SHEDDABLE = (
 )
 BATCH = 64
 """Most facts that are handled at once."""
-URGENT = (events.CallOffered, events.AgentOffered)
-"""A caller or an agent waits for what follows."""
-LINGER_S = 0.005
-"""How long any other fact waits for company: what FreeSWITCH tells of one moment (a bridge, a hang-up) comes as
-several events, and is stored as one."""
 SLICE_S = 0.001
 """Longest time that a greenlet of the link keeps the hub for itself."""
 YIELD_S = 1e-6
@@ -118,16 +111,9 @@ class Lanes:
 def _waiting(queue: Queue) -> tuple[list[CallEvent], Flag | None]:
     """Facts that wait, at least one, and the mark behind them where there is one."""
     facts: list[CallEvent] = []
-    one: CallEvent | Flag = queue.get()
-    until = time.monotonic() + LINGER_S
-    while not isinstance(one, Flag):
+    while not facts or (len(facts) < BATCH and not queue.empty()):
+        one: CallEvent | Flag = queue.get()
+        if isinstance(one, Flag):
+            return facts, one
         facts.append(one)
-        if len(facts) == BATCH:
-            return facts, None
-        until = 0.0 if isinstance(one, URGENT) else until
-        left_s = until - time.monotonic()
-        try:
-            one = queue.get(block=left_s > 0, timeout=left_s)
-        except Empty:
-            return facts, None
-    return facts, one
+    return facts, None
