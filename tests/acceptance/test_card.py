@@ -10,6 +10,7 @@ import logging
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -112,10 +113,10 @@ class Line:
         self.spool = Spool(self.node, Media(), self.recordings, lambda: self.now)
         transcripts, guard = Transcripts(database), Guard(second_opinion.voice)
         self.planner = Planner(self.node, transcripts, final=True)
-        legs = Legs(transcripts, whisper, guard, "w", lease_s=60)
+        self.legs = Legs(transcripts, whisper, guard, "w", threading.Event(), lease_s=60)
         self.wakeup = Wakeup(database.dsn, ["fsctl_utterance"])
         policy = batch.Policy(batch=4)
-        self.worker = Worker(Utterances(database), legs, whisper, self.wakeup, guard, policy, lease_s=60)
+        self.worker = Worker(Utterances(database), whisper, self.wakeup, guard, policy, lease_s=60)
         place, alarms = open_archive(str(folder / "archive"), folder / "staging"), Alarms(database, "fs1")
         silencer = Silencer(Redactions(database, "fs1"), alarms, place, place.staging / "fs1")
         disk = Disk(self.node.spool, None, lambda _: 0.1)
@@ -172,7 +173,7 @@ class Line:
         idle = 0
         with ThreadPoolExecutor(1) as beside:
             while idle < 3:
-                idle = 0 if self.worker.work(beside) else idle + 1
+                idle = 0 if self.worker.work(beside) or self.legs.work() else idle + 1
 
     def sql(self, text: str | Composed) -> list[dict[str, Any]]:
         with self.database.transaction("test") as transaction:
