@@ -2,7 +2,7 @@
 
 What is there once a process has started stays, and is not looked through again and again; what comes and goes
 (events, rows) is mostly freed by its reference count, so it is looked through seldom. Measured with
-``benchmarks/routing.py``: some 7 % less CPU a call.
+``benchmarks/routing.py`` at 60 calls a second: 3 % less CPU a call in the controller, 7 % in the simulated switch.
 Called by: the processes that serve calls, when they have started.
 """
 

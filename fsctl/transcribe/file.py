@@ -15,6 +15,7 @@ from fsctl.store.segments import NewSegment
 from fsctl.transcribe import editor, turns
 from fsctl.transcribe.editor import Guard, Heard, Rules
 from fsctl.transcribe.engine import Engine, Speech, to_16k
+from fsctl.transcribe.final import in_place
 from fsctl.transcribe.language import LanguageLock
 from fsctl.transcribe.redact import asks_for_code
 from fsctl.transcribe.turns import Segment, Statistics, Turn
@@ -82,6 +83,8 @@ class _Work:
     samples: Samples
     rate: int
     packed: Packed
+    stretches: Sequence[Stretch]
+    """Of speech in it."""
 
     def speech(self, language: str | None, *, words: bool) -> Speech:
         """As an engine takes it."""
@@ -93,6 +96,13 @@ class _Work:
     def places(self) -> Places:
         """Where its times are."""
         return Places(self.packed.pieces, self.rate)
+
+    @property
+    def spans_ms(self) -> dict[int, tuple[int, int]]:
+        """Where its stretches of speech are."""
+        return {
+            one.id: (one.start * 1000 // self.rate, one.end * 1000 // self.rate) for one in self.stretches
+        }
 
     @property
     def seconds(self) -> float:
@@ -116,9 +126,10 @@ def transcribe(
         guard: see ``fsctl.transcribe.guard``.
     """
     work = [
-        _Work(leg, samples, rate, packed)
+        _Work(leg, samples, rate, packed, [stretches[id] for id in packed.ids])
         for leg, samples in legs.items()
-        for packed in pack(_cut(samples, rate, cutting), rate)
+        for stretches in [_cut(samples, rate, cutting)]
+        for packed in pack(stretches, rate)
     ]
     heard = _decode(work, engine, guard, wanted, progress)
     kept: list[tuple[str, NewSegment]] = []
@@ -155,10 +166,8 @@ def _decode(
         lock = locks.get(one.leg, LanguageLock())
         speech = one.speech(wanted.language or lock.language, words=wanted.words or bool(wanted.redact))
         texts = engine.decode([speech])[0]
-        places = one.places
-        heard.setdefault(one.leg, []).extend(
-            editor.place(text, guard(text, speech), places.start_ms, places.end_ms) for text in texts
-        )
+        rules = [guard(text, speech) for text in texts]
+        heard.setdefault(one.leg, []).extend(in_place(texts, rules, one.places, one.spans_ms))
         if texts:
             probability = getattr(texts[0], "language_probability", 1.0)
             locks[one.leg] = lock.hear(texts[0].language, probability, one.seconds)

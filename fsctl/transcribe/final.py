@@ -1,7 +1,7 @@
 """The final text of a leg, from its decoded windows.
 
 A segment gets its place in the recording, and the utterance in which most of it lies; an utterance in which nothing
-was heard is said to be empty. Pure. Called by: ``legs``.
+was heard is said to be empty. Pure. Called by: ``legs``, ``file``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -53,17 +53,30 @@ def compose(
 def _of_window(job: Job, one: Decoded) -> list[Heard]:
     places = Places(one.window.pieces, one.window.rate)
     spans = {id: _in_ms(job.spoken[id], one.window.rate) for id in one.window.utterances if id in job.spoken}
-    heard = []
-    for text, rule in zip(one.texts, one.rules, strict=True):
-        found = editor.place(text, rule, places.start_ms, places.end_ms)
-        parts = _by_utterance(found, spans) or [replace(found, utterance_id=_nearest(found, spans))]
-        heard += [_within(part, spans.values()) for part in parts]
+    heard = in_place(one.texts, one.rules, places, spans)
     covered = {
         id for id, span in spans.items() if any(_overlap(span, (h.start_ms, h.end_ms)) > 0 for h in heard)
     }
     covered |= {one.utterance_id for one in heard if one.utterance_id is not None}
     language = job.context.language
     return heard + [editor.nothing(*span, language, id) for id, span in spans.items() if id not in covered]
+
+
+def in_place(
+    texts: Sequence[Text], rules: Sequence[str | None], places: Places, spans: Mapping[int, tuple[int, int]]
+) -> list[Heard]:
+    """The texts of a window where they were said, each with its utterance.
+
+    Args:
+        rules: for each text the guard's.
+        spans: utterance -> its milliseconds of the recording.
+    """
+    heard: list[Heard] = []
+    for text, rule in zip(texts, rules, strict=True):
+        found = editor.place(text, rule, places.start_ms, places.end_ms)
+        parts = _by_utterance(found, spans) or [replace(found, utterance_id=_nearest(found, spans))]
+        heard += [_within(part, spans.values()) for part in parts]
+    return heard
 
 
 def _by_utterance(found: Heard, spans: Mapping[int, tuple[int, int]]) -> list[Heard]:

@@ -47,6 +47,9 @@ def test_a_stereo_wav_is_two_legs_in_order(legs: np.ndarray, capsys: pytest.Capt
         heard = " ".join(one["text"] for one in said["segments"] if one["leg"] == leg)
         assert wer.compare(expected(leg), heard).deletions <= 1, (leg, heard)
     assert [one["start_ms"] for one in said["turns"]] == sorted(one["start_ms"] for one in said["turns"])
+    (sample,) = load_samples(["order-en"])
+    order = [turn.leg for turn in sample.turns if turn.end_ms < SECONDS * 1000 - 500]
+    assert [one["leg"] for one in said["turns"]][: len(order)] == order
     assert all(one["words"] for one in said["segments"])
     assert set(said["talk"]["talk"]) == {"agent", "caller"}
 
