@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from fsctl import config_policy
+from fsctl import config_chat, config_policy
 from fsctl.call.policy import Policy, Queue
+from fsctl.config_chat import Web, WhatsApp
 from fsctl.errors import ConfigError
 from fsctl.tables import Environment, Tables
 
@@ -139,6 +140,8 @@ class Config:
     archive: Archive = Archive()
     websocket: Websocket = Websocket()
     transcribe: Transcribe = Transcribe()
+    web: Web = field(default_factory=Web)
+    whatsapp: WhatsApp = field(default_factory=WhatsApp)
 
     @property
     def queues(self) -> Mapping[str, Queue]:
@@ -219,7 +222,8 @@ def _config(table: dict[str, Any], tables: Tables) -> Config:
             "media.max_utterance_ms", "a second more than min_utterance_ms at least", media.max_utterance_ms
         )
     policy = config_policy.read(rest, tables)
-    tables_of_ours = {"nodes", "policy", "media", "archive", "websocket", "transcribe"}
+    web, whatsapp = config_chat.read(rest, tables)
+    tables_of_ours = {"nodes", "policy", "media", "archive", "websocket", "transcribe", "web", "whatsapp"}
     top = tables.fill(Config, rest, "", skip={"source", *tables_of_ours})
     found = tuple(_node(node, f"node[{i}]", top.lab, tables) for i, node in enumerate(nodes))
     names = [node.name for node in found]
@@ -236,6 +240,8 @@ def _config(table: dict[str, Any], tables: Tables) -> Config:
         archive=archive,
         websocket=websocket,
         transcribe=transcribe,
+        web=web,
+        whatsapp=whatsapp,
     )
 
 

@@ -23,6 +23,8 @@ class Number:
     label: str = ""
     menu: bool = False
     """Ask callers whose language is not known to choose one by key."""
+    phone_number_id: str = ""
+    """Meta's id of the number: what sends and has settings."""
 
 
 @dataclass(frozen=True, kw_only=True)

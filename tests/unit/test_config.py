@@ -1,6 +1,7 @@
 """Settings: each mistake is one line that names file, key and what is expected."""
 
 import dataclasses
+import re
 import tomllib
 from pathlib import Path
 
@@ -191,13 +192,16 @@ def test_the_example_documents_every_setting_with_its_default() -> None:
         (config.Archive, example["archive"]),
         (config.Websocket, example["websocket"]),
         (config.Transcribe, example["transcribe"]),
+        (config.Web, example["web"]),
+        (config.WhatsApp, example["whatsapp"]),
         (Number, example["number"]["15550100001"]),
         (Queue, example["queue"]["support@fsctl"]),
         (Rule, example["rule"][0]),
         (Policy, example["routing"] | {"default_queue": example["default_queue"]} | example["redact"]),
     ):
         internal = {"source", "nodes", "policy", "media", "transcribe", "password", "payload_secrets"}
-        internal |= {"archive", "websocket", "secret"}
+        internal |= {"archive", "websocket", "secret", "web", "whatsapp"}
+        internal |= {"access_token", "app_secret", "verify_token"}
         internal |= {"numbers", "queues", "hours", "rules"} if kind is Policy else set()
         for field in dataclasses.fields(kind):
             assert field.name in internal or field.name in table or f"# {field.name} =" in text, field.name
@@ -205,6 +209,8 @@ def test_the_example_documents_every_setting_with_its_default() -> None:
     assert loaded.archive == config.Archive()
     assert loaded.websocket == config.Websocket()
     assert loaded.transcribe == config.Transcribe()
+    assert loaded.web == config.Web()
+    assert loaded.whatsapp == config.WhatsApp()
     assert loaded.queues == {"support@fsctl": Queue()}
     assert dataclasses.replace(loaded.policy, numbers={}, queues={}, hours={}, rules=()) == Policy()
 
@@ -229,3 +235,28 @@ def test_a_queues_redaction_carries_the_patterns_whole_and_chat_has_that_of_its_
     assert policy.redaction("sales@x") == policy.redaction(None) == ()
     assert policy.redaction_of_chat("+15550100900") == policy.redaction("q@x")
     assert policy.redaction_of_chat("15550100901") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[web]\nlisten = 'here'", "web.listen: expected HOST:PORT"),
+        ("[web]\ncertificate = 'a.pem'", "both certificate and key"),
+        ("[web]\npublic_url = 'calls.example.com'", "web.public_url: expected an address"),
+        ("[whatsapp]\ngraph_url = 'file:///etc'", "whatsapp.graph_url: expected an address"),
+        ("[whatsapp]\napp_secret = 'x'", "whatsapp.app_secret: no such setting"),
+        ("[whatsapp]\napp_secret_env = 'MISSING'", "$MISSING is not set"),
+    ],
+)
+def test_what_is_wrong_of_web_and_whatsapp_is_said(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "f.toml").write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        config.load(tmp_path / "f.toml", {})
+
+
+def test_secrets_of_whatsapp_are_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "f.toml").write_text("[whatsapp]\napp_secret_env = 'S'\naccess_token_env = 'T'")
+    loaded = config.load(tmp_path / "f.toml", {"S": "hush", "T": "token"})
+    assert (loaded.whatsapp.app_secret, loaded.whatsapp.access_token) == ("hush", "token")
+    assert "hush" not in repr(loaded)
+    assert "token'" not in repr(loaded)
