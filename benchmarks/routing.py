@@ -33,7 +33,8 @@ GOAL_ROUTED_MS, GOAL_OFFERED_MS, GOAL_SLOPE = 50.0, 100.0, 1.0
 """A slope of one: of some thousand facts a second, one more waits each second."""
 PASSWORD = "only-for-the-benchmark"
 QUEUE = "support@fsctl"
-AGENTS = 240
+AGENTS = 120
+"""Some more than are busy at the highest rate, each for less than a second a call."""
 NUMBER = "15550100900"
 HISTORY = """
 insert into contact (display_name, language)

@@ -10,6 +10,7 @@ from fsctl.call.known import Known
 from fsctl.call.state import Call, Disposition, Fault, Phase
 from fsctl.store import known, steps, threads
 from fsctl.store.db import Bell, Database, Row, Transaction
+from fsctl.store.writer import Writer
 
 STORY_EVERY_S = 0.05
 """Who watches the story reads: no eye sees the difference."""
@@ -24,6 +25,7 @@ class Calls:
         self._loads = known.Loads(database)
         self._story = Bell(database, "calls.wake", every_s=STORY_EVERY_S)
         self._offers = Bell(database, "offers.wake")
+        self._writer = Writer(self._write)
 
     def load(self, uuid: str) -> Call | None:
         """The call with this uuid, if it is one of ours."""
@@ -38,10 +40,12 @@ class Calls:
 
     def apply(self, batch: Sequence[StoreCommand]) -> None:
         """Carry out the commands of one step, or of several that came together: all or none."""
+        if batch:
+            self._writer.apply(batch)
+
+    def _write(self, batch: Sequence[StoreCommand]) -> None:
         wanted = list(steps.statements(batch))
         queries = [query for statement in wanted for query in statement.queries()]
-        if not queries:
-            return
         # Not in a pipeline: psycopg 3.3.9 makes an error of its own of a greenlet's end in the middle of one, and
         # who waits patiently for Postgres would outlive being killed.
         begin = self._database.statement if len(queries) == 1 else self._database.transaction
