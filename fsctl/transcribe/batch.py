@@ -4,11 +4,11 @@ Pure: what waits goes in, a plan comes out. Knows no database, no model and no c
 Called by: ``worker``.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fsctl.store.utterances import Waiting
+from fsctl.transcribe.context import context_s
 
 LOOK = 64
 """So many that wait are looked at: more than a few batches of them change no decision."""
@@ -45,11 +45,6 @@ class Plan:
     beam: int = 1
     more: bool = False
     """Others wait beside these."""
-
-
-def context_s(seconds: float) -> int:
-    """Seconds of context with which an utterance is decoded: those with the same go together at no extra cost."""
-    return max(10, math.ceil(seconds) + 2)
 
 
 def plan(waiting: Sequence[Waiting], policy: Policy) -> Plan:

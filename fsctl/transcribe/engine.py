@@ -100,6 +100,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """Model and precision, as it stands on each segment."""
 
+    @property
+    def at_once(self) -> int:
+        """Threads that may call ``decode`` at once without waiting for each other."""
+
     def decode(self, batch: Sequence[Speech], *, beam: int = BEAM) -> list[list[Text]]:
         """The text of each utterance of the batch, in order; an empty list where nothing was heard.
 
@@ -118,7 +122,9 @@ class EngineOptions:
     device: str
     """``cpu``, ``cuda`` or ``auto``."""
     threads: int
-    """Cores that may be used at once."""
+    """Cores that may be used at once by a call of ``decode``."""
+    loops: int = 1
+    """Threads that will call it at once."""
 
 
 ENGINES: Mapping[str, str] = {

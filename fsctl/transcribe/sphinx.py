@@ -65,6 +65,11 @@ class Sphinx:
         """Its model."""
         return self._name
 
+    @property
+    def at_once(self) -> int:
+        """See Engine: it holds the interpreter while it decodes."""
+        return 1
+
     def decode(self, batch: Sequence[Speech], *, beam: int = BEAM) -> list[list[Text]]:
         """See Engine. One after the other; its own beam is a likelihood, not a number, and stays as it is."""
         del beam

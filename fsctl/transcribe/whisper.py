@@ -1,10 +1,8 @@
 """Whisper with as much audio context as an utterance needs, in batches, on every core.
 
-Whisper looks at 30 s whatever it is given; an utterance has a few. The encoder takes fewer frames if told so
-(CTranslate2 PR 1446), at a cost that grows faster than linear: 10 s cost a seventh of 30 s. Below 10 s the
-decoder no longer sees enough silence to stop and says its last phrase again. Results that look like that, or
-are unsure (``doubt``), are decoded again: first with timestamps, which costs no encoding and ends most loops,
-then with the full context.
+Whisper looks at 30 s whatever it is given; an utterance has a few (``context``). Results that look as if it had
+seen too little, or are unsure (``doubt``), are decoded again: first with timestamps, which costs no encoding and
+ends most loops, then with the full context.
 
 On CPU each core decodes a batch of its own: that beats both cores on one batch.
 """
@@ -17,12 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from fsctl.transcribe import models
+from fsctl.transcribe.context import MOST_S, context_s
 from fsctl.transcribe.doubt import LOWEST_LOGPROB
 from fsctl.transcribe.engine import BEAM, RATE, EngineOptions, Speech, Text
 from fsctl.transcribe.whisper_model import FRAMES_PER_SECOND, Encoded, Network, Reading, rows
 
-LEAST_CONTEXT_S, MOST_CONTEXT_S = 10, 30
-MARGIN_S = 2
 MOST_AT_ONCE = {"cpu": 4, "cuda": 16}
 """Decoded together. On CPU more gain nothing, and the first would wait for the last."""
 LEAST_REST_S = 1.0
@@ -49,6 +46,7 @@ class Whisper:
         self._network = network
         self._name = f"whisper-{options.model_dir.name}"
         self._threads = options.threads if network.device == "cpu" else 1
+        self._loops = options.loops if network.device == "cpu" else 1
         self._pool = ThreadPoolExecutor(self._threads, "whisper") if self._threads > 1 else None
         self.doubted: Counter[str] = Counter()
         """How many were doubtful, by what was wrong with them; and how many took the "full context"."""
@@ -58,14 +56,19 @@ class Whisper:
         """The model."""
         return self._name
 
+    @property
+    def at_once(self) -> int:
+        """See Engine."""
+        return self._loops
+
     def decode(self, batch: Sequence[Speech], *, beam: int = BEAM) -> list[list[Text]]:
         """See Engine. What shares a shape is decoded together, batches on all cores.
 
         Raises:
             ValueError: one is longer than Whisper can hear.
         """
-        if any(speech.seconds > MOST_CONTEXT_S for speech in batch):
-            raise ValueError(f"an utterance is longer than {MOST_CONTEXT_S} s")
+        if any(speech.seconds > MOST_S for speech in batch):
+            raise ValueError(f"an utterance is longer than {MOST_S} s")
         jobs = list(self._jobs(batch))
         answers: list[list[Text]] = [[] for _ in batch]
 
@@ -124,7 +127,7 @@ class Whisper:
         if not _worth_another(best) or (best.doubt == "unsure" and speech.seconds < SHORT_S):
             return best
         self.doubted["full context"] += 1
-        whole = self._network.encode([bare], MOST_CONTEXT_S * FRAMES_PER_SECOND)
+        whole = self._network.encode([bare], MOST_S * FRAMES_PER_SECOND)
         (third,) = self._network.read([bare], whole, BEAM)
         return max(best, third, key=lambda reading: reading.merit)
 
@@ -159,6 +162,4 @@ def _later(text: Text, seconds: float) -> Text:
 
 
 def _context_frames(seconds: float) -> int:
-    """Whole seconds, so that utterances of about one length share a batch; 30 s at most."""
-    whole = max(LEAST_CONTEXT_S, math.ceil(seconds) + MARGIN_S)
-    return min(whole, MOST_CONTEXT_S) * FRAMES_PER_SECOND
+    return context_s(seconds) * FRAMES_PER_SECOND

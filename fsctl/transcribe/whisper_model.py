@@ -67,7 +67,7 @@ class Network:
                 device=self.device,
                 compute_type="int8" if self.device == "cpu" else "float16",
                 cpu_threads=1,
-                num_workers=options.threads if self.device == "cpu" else 1,
+                num_workers=options.threads * options.loops if self.device == "cpu" else 1,
                 local_files_only=True,
             )
         except (RuntimeError, ValueError, OSError) as error:
