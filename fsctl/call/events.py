@@ -10,7 +10,7 @@ from typing import Literal
 
 from fsctl.call.known import Known
 
-AliasKind = Literal["phone", "wa_id", "bsuid", "username"]
+AliasKind = Literal["phone", "wa_id", "bsuid", "parent_bsuid", "username"]
 Leg = Literal["caller", "agent"]
 Consent = Literal["disclosed", "given", "refused", "always", "never"]
 """How the caller learnt of the recording: told, agreed by key, declined, not told, not recorded."""

@@ -29,6 +29,8 @@ class Past:
     last_agent_at: datetime | None = None
     last_agent_is_free: bool = False
     """Whether that agent could take a call now."""
+    former_ids: tuple[int, ...] = ()
+    """Ids of contacts that became this one: what we signed may name one of them."""
     messages: tuple[str, ...] = ()
     """Bodies of the last chat messages from the customer, the newest first, bounded."""
 

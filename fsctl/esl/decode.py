@@ -8,7 +8,7 @@ Sources: the captures in tests/data/esl; mod_callcenter.c for ``CC-*``; Meta, "C
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar, get_args
@@ -33,6 +33,7 @@ MAX_MEASURE = 1e9
 """Of a line's quality: more is nonsense, and no database would take it for a ``real``."""
 _WORD = re.compile(r"[a-z-]{1,32}\Z")
 _LANGUAGE = re.compile(r"[a-z]{2}\Z")
+_USERNAME = re.compile(r"@?[A-Za-z0-9._]{1,64}\Z")
 _BSUID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}\Z")
 
 
@@ -153,21 +154,45 @@ def _arrived(event: Event, origin: Origin) -> CallEvent | None:
 
 
 def _request_params(event: Event) -> tuple[tuple[str, str], ...]:
-    """``+1555;tgrp=wacall;flag`` -> the parameters, bounded; the later of two with one name counts."""
+    """``+1555;tgrp=wacall;flag`` -> the parameters, bounded; the later of two with one name counts.
+
+    A campaign that a SIP header names is one of them, by the header's name (``whatsapp.touches``).
+    """
     user = event.get("variable_sip_req_user") or event.get("Caller-Destination-Number") or ""
     parts = user[:MAX_TEXT].split(";")[1 : MAX_PARAMS + 1]
     found = {key: value for key, _, value in (part.partition("=") for part in parts) if key}
+    if campaign := _text(event, "variable_sip_h_x-fsctl-campaign"):
+        found["x-fsctl-campaign"] = campaign
     return tuple(sorted(found.items()))
 
 
 def _aliases(event: Event, user: str, channel: str) -> Iterator[Alias]:
-    """The strongest first: Meta's user id, then the number. From may hold either (usernames)."""
+    """Meta's user ids, then the number. From may hold either (usernames).
+
+    Meta's documentation and logs of others spell two of the headers in two ways each. Where there is no user id,
+    nobody looks for them: a name that is not there costs a search of the whole event.
+    """
     bsuid = event.get("variable_sip_h_x-wa-meta-user-id")
     if bsuid and _BSUID.match(bsuid):
         yield Alias(kind="bsuid", value=bsuid)
     for alias in aliases_of(user, channel):
         if alias.value != bsuid:
             yield alias
+    if bsuid or _BSUID.match(user):
+        yield from _more_names(event, {bsuid, user})
+
+
+def _more_names(event: Event, said: Collection[str | None]) -> Iterator[Alias]:
+    parent = event.get("variable_sip_h_x-wa_meta-parent-user-id") or event.get(
+        "variable_sip_h_x-wa-meta-parent-user-id"
+    )
+    if parent and _BSUID.match(parent) and parent not in said:
+        yield Alias(kind="parent_bsuid", value=parent)
+    username = event.get("variable_sip_h_x-wa-meta-user-name") or event.get(
+        "variable_sip_h_x-wa-meta-username"
+    )
+    if username and _USERNAME.match(username):
+        yield Alias(kind="username", value=username)
 
 
 def aliases_of(user: str, channel: str) -> Iterator[Alias]:
@@ -243,6 +268,24 @@ def quality(event: Event) -> events.Quality | None:
         mos=mos,
         loss_percent=None if flaws is None else round(100 * flaws / (received + flaws), 2),
         jitter_ms=None if variance is None else round(math.sqrt(abs(variance)), 2),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """What the caller's channel tells of a call that goes on, and its events do not."""
+
+    encryption: str | None
+    consent: events.Consent | None
+    quality: events.Quality | None
+
+
+def line(event: Event) -> Line:
+    """Args: event: a channel's dump."""
+    return Line(
+        encryption=_encryption(event),
+        consent=_one_of(event, "variable_fsctl_consent", CONSENTS),
+        quality=quality(event),
     )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from fsctl.call import commands
 from fsctl.call.commands import StoreCommand
 from fsctl.call.events import Alias, ContactFound
+from fsctl.call.identity import names
 from fsctl.call.known import Known
 from fsctl.call.state import Call, Disposition, Fault, Phase
-from fsctl.store import known, steps, threads
+from fsctl.store import contacts, known, steps
 from fsctl.store.db import Bell, Database, Row, Transaction
 from fsctl.store.writer import Writer
 
@@ -20,8 +21,10 @@ _FIELDS = tuple(field.name for field in dataclasses.fields(Call))
 class Calls:
     """The calls of all nodes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, portfolio: str = "") -> None:
+        """Args: portfolio: of the callers' names; see ``store.contacts``."""
         self._database = database
+        self._portfolio = portfolio
         self._loads = known.Loads(database)
         self._story = Bell(database, "calls.wake", every_s=STORY_EVERY_S)
         self._offers = Bell(database, "offers.wake")
@@ -60,10 +63,17 @@ class Calls:
         """Who calls; contact and thread are made when new. Asked twice, the answer is the same."""
         doing = f"finding the contact of call {question.uuid}"
         with self._database.statement(doing) as transaction:
-            found = known.caller(transaction, question.aliases, question.to_number, question.node)
+            found = known.caller(
+                transaction,
+                names(question.aliases),
+                question.to_number,
+                question.node,
+                portfolio=self._portfolio,
+                at=question.at,
+            )
         if found is None or found.thread_id is None:
             with self._database.transaction(doing) as transaction:
-                found = _make(transaction, question)
+                found = _make(transaction, question, self._portfolio)
         assert found.thread_id is not None
         return ContactFound(
             uuid=question.uuid,
@@ -76,10 +86,15 @@ class Calls:
         )
 
 
-def _make(transaction: Transaction, question: commands.FindContact) -> known.Caller:
-    contact_id = threads.find_contact(
-        transaction, question.aliases, question.display_name, question.to_number
-    ).contact_id
+def _make(transaction: Transaction, question: commands.FindContact, portfolio: str) -> known.Caller:
+    who = contacts.Who(
+        aliases=question.aliases,
+        at=question.at,
+        name=question.display_name,
+        portfolio=portfolio,
+        is_hint=True,
+    )
+    contact_id = contacts.find(transaction, who, question.to_number).contact_id
     found = known.caller(transaction, (), question.to_number, question.node, contact_id)
     assert found is not None
     return found

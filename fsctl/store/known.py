@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from fsctl.call import sla
 from fsctl.call.events import Alias
@@ -36,22 +37,32 @@ def caller(
     business_number: str,
     node: str,
     contact_id: int | None = None,
+    portfolio: str = "",
+    at: datetime | None = None,
 ) -> Caller | None:
     """Who has these names, or this id.
 
+    Args:
+        aliases: as ``call.identity.names`` gives them.
+        at: when they were said; what was said of one of them later may decide otherwise. None: now.
+
     Returns:
-        None when a name (or the id) is new: ``threads.find_contact`` then.
+        None when a name (or the id) is new, or it is not sure that they all are of one contact:
+        ``contacts.find`` then.
     """
     row = transaction.one(
         "known.caller",
         kinds=[alias.kind for alias in aliases], values=[alias.value for alias in aliases], contact_id=contact_id,
-        business_number=business_number, node=node,
+        portfolio=portfolio, at=at, business_number=business_number, node=node,
         most=MESSAGES, days=MESSAGE_AGE_DAYS, length=MESSAGE_LENGTH,
     )  # fmt: skip
-    if row is None or (row.pop("aliases") < len(aliases) and contact_id is None):
+    if row is None:
+        return None
+    aliases_known, contacts = row.pop("aliases"), row.pop("contacts")
+    if contact_id is None and (aliases_known < len(aliases) or contacts > 1):
         return None
     who = {name: row.pop(name) for name in ("contact_id", "name", "language", "thread_id")}
-    return Caller(**who, past=Past(**row | {"messages": tuple(row["messages"])}))
+    return Caller(**who, past=Past(**row | {name: tuple(row[name]) for name in ("messages", "former_ids")}))
 
 
 class Loads:

@@ -1,6 +1,7 @@
 """What is known of a call and its caller, for those who ask why it goes where it goes. Changes nothing."""
 
 from fsctl.call.events import ContactFound
+from fsctl.call.identity import names
 from fsctl.call.known import Known, Past
 from fsctl.call.state import Call
 from fsctl.store import known
@@ -14,8 +15,9 @@ NOBODY = 0
 class Routes:
     """Reads; a caller who is not known stays so."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, portfolio: str = "") -> None:
         self._database = database
+        self._portfolio = portfolio
         self._loads = known.Loads(database)
 
     def call(self, id_: str) -> Call | None:
@@ -27,7 +29,7 @@ class Routes:
     def contact(self, call: Call) -> ContactFound:
         """What FindContact would answer for this call now; ids are NOBODY where it would make something new."""
         with self._database.statement("looking for the caller") as transaction:
-            who = _caller(transaction, call)
+            who = _caller(transaction, call, self._portfolio)
         return ContactFound(
             uuid=call.uuid,
             at=call.offered_at,
@@ -39,9 +41,12 @@ class Routes:
         )
 
 
-def _caller(transaction: Transaction, call: Call) -> known.Caller | None:
-    """The call's contact where it has one; else the first alias known decides, as in ``threads.find_contact``."""
+def _caller(transaction: Transaction, call: Call, portfolio: str) -> known.Caller | None:
+    """The call's contact where it has one; else that of its strongest name that is known."""
     if call.contact_id is not None:
         return known.caller(transaction, (), call.to_number, call.node, call.contact_id)
-    found = (known.caller(transaction, [alias], call.to_number, call.node) for alias in call.aliases)
+    found = (
+        known.caller(transaction, [alias], call.to_number, call.node, portfolio=portfolio)
+        for alias in names(call.aliases)
+    )
     return next((one for one in found if one is not None), None)

@@ -1,20 +1,15 @@
-"""Contacts by their aliases, and the thread each has with one of our numbers."""
+"""The thread that a contact has with one of our numbers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+from fsctl.call import identity
 from fsctl.call.events import Alias
-from fsctl.store.db import Database, Transaction
+from fsctl.store import contacts
+from fsctl.store.contacts import Who
+from fsctl.store.db import Database
 from fsctl.transcribe.redact import redact
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where what a customer does belongs."""
-
-    contact_id: int
-    thread_id: int
 
 
 @dataclass(frozen=True)
@@ -39,37 +34,23 @@ class NewMessage:
     type: str = "text"
 
 
-def find_contact(
-    transaction: Transaction,
-    aliases: Sequence[Alias],
-    display_name: str,
-    business_number: str,
-    language: str | None = None,
-) -> Place:
-    """The contact that one of the aliases names, or a new one that all of them name from now on; and its thread
-    with this number, made when new.
-
-    The first alias known decides. Aliases not known yet are added to that contact.
-    """
-    names = {"kinds": [alias.kind for alias in aliases], "values": [alias.value for alias in aliases]}
-    transaction.run("threads.lock_aliases", **names)
-    row = transaction.one(
-        "threads.find_contact",
-        **names, display_name=display_name, business_number=business_number, language=language,
-    )  # fmt: skip
-    assert row is not None
-    return Place(**row)
-
-
 class Threads:
     """What commands and pages ask about threads."""
 
     def __init__(
-        self, database: Database, redaction: Callable[[str], Sequence[str]] = lambda _number: ()
+        self,
+        database: Database,
+        redaction: Callable[[str], Sequence[str]] = lambda _number: (),
+        portfolio: str = "",
     ) -> None:
-        """Args: redaction: business number -> what is taken out of its chat (``Policy.redaction_of_chat``)."""
+        """
+        Args:
+            redaction: business number -> what is taken out of its chat (``Policy.redaction_of_chat``).
+            portfolio: of the names; see ``store.contacts``.
+        """
         self._database = database
         self._redaction = redaction
+        self._portfolio = portfolio
 
     def add_messages(
         self,
@@ -88,7 +69,14 @@ class Threads:
         """
         kinds = self._redaction(business_number)
         with self._database.transaction(f"storing messages of {display_name}") as transaction:
-            thread_id = find_contact(transaction, aliases, display_name, business_number, language).thread_id
+            who = Who(
+                aliases=tuple(aliases),
+                at=max((message.sent_at for message in messages), default=datetime.now(UTC)),
+                name=display_name,
+                language=language,
+                portfolio=self._portfolio,
+            )
+            thread_id = contacts.find(transaction, who, business_number).thread_id
             for message in messages:
                 transaction.run(
                     "threads.add_message",
@@ -104,7 +92,7 @@ class Threads:
     def find(self, who: str) -> list[Thread]:
         """Threads by thread id (``42`` up to 9 digits), alias or name; the newest first."""
         with self._database.transaction(f"looking for thread {who!r}") as transaction:
-            rows = transaction.rows("threads.threads_of_contact", who=who)
+            rows = transaction.rows("threads.threads_of_contact", who=who, names=identity.spellings(who))
             if not rows and who.isascii() and who.isdigit() and len(who) < 10:
                 row = transaction.one("threads.thread_by_id", id=int(who))
                 rows = [row] if row else []

@@ -199,9 +199,9 @@ def test_a_hundred_thousand_calls_do_not_make_it_slow(database: Database) -> Non
     run(database, "analyze")
     for name in ("known.caller", "known.loads"):
         params = {
-            "contact_id": 7, "kinds": ["wa_id"], "values": ["1"], "business_number": CALL.to_number,
-            "node": "fs1", "most": known.MESSAGES, "days": known.MESSAGE_AGE_DAYS,
-            "length": known.MESSAGE_LENGTH, "history": sla.HISTORY_CALLS,
+            "contact_id": 7, "portfolio": "", "at": None, "kinds": ["wa_id"], "values": ["1"],
+            "business_number": CALL.to_number, "node": "fs1", "most": known.MESSAGES,
+            "days": known.MESSAGE_AGE_DAYS, "length": known.MESSAGE_LENGTH, "history": sla.HISTORY_CALLS,
         }  # fmt: skip
         (row,) = run(database, f"explain (analyze, buffers, format json) {queries()[name]}", **params)
         plan = row["QUERY PLAN"] if isinstance(row["QUERY PLAN"], list) else json.loads(row["QUERY PLAN"])

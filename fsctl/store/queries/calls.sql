@@ -22,7 +22,10 @@ with saved as (
         refused, left_by, loss_percent, jitter_ms, member_uuid, redact, spoken
     from jsonb_populate_recordset(null::call, %(calls)s)
     on conflict (uuid) do update set
-        phase = excluded.phase, contact_id = excluded.contact_id, thread_id = excluded.thread_id,
+        phase = excluded.phase,
+        -- Whose call it is, the row knows better than the controller's memory: contacts are merged and split.
+        contact_id = coalesce(call.contact_id, excluded.contact_id),
+        thread_id = coalesce(call.thread_id, excluded.thread_id),
         wacid = excluded.wacid, queue = excluded.queue, route_reason = excluded.route_reason,
         language = excluded.language, agent = excluded.agent, agent_uuid = excluded.agent_uuid,
         answered_at = excluded.answered_at, queued_at = excluded.queued_at, bridged_at = excluded.bridged_at,

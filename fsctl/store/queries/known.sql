@@ -1,18 +1,20 @@
 -- What routing may know of a caller and of the queues.
 
 -- name: caller
--- The contact of the first alias that is known, or the one with this id, and how many of the aliases are known; its
+-- The contact of the first alias that is known, or the one with this id; how many of the aliases are known, and of how
+-- many contacts they are; its
 -- thread with this number if it has one, its last chat messages with the newest first, the agent who spoke with it
 -- last, and whether that agent could take a call on this node now.
 with named as (
     select a.contact_id, u.place
     from unnest(%(kinds)s::text[], %(values)s::text[]) with ordinality as u(kind, value, place)
-    join alias a on a.portfolio = '' and a.kind = u.kind and a.value = u.value
+    join alias a on a.portfolio = %(portfolio)s and a.kind = u.kind and a.value = u.value
+    where a.ended_at is null and a.seen_at <= coalesce(%(at)s::timestamptz, 'infinity')
 )
-select c.id as contact_id, c.display_name as name, c.language, (select count(*) from named) as aliases, (
+select c.id as contact_id, c.display_name as name, c.language, n.aliases, n.contacts, (
            select t.id from thread t
            where t.contact_id = c.id and t.business_number = %(business_number)s) as thread_id,
-       c.vip, array(
+       c.vip, array(select m.id from contact m where m.merged_into = c.id order by m.id) as former_ids, array(
            select left(m.body, %(length)s) from message m join thread t on t.id = m.thread_id
            where t.contact_id = c.id and m.direction = 'inbound' and m.body <> ''
              and m.sent_at > now() - make_interval(days => %(days)s)
@@ -23,6 +25,7 @@ select c.id as contact_id, c.display_name as name, c.language, (select count(*) 
                 and coalesce(a.ready_at <= now(), true)
                 and a.updated_at > now() - interval '1 minute', false) as last_agent_is_free
 from contact c
+cross join (select count(*) as aliases, count(distinct contact_id) as contacts from named) n
 left join lateral (
     select queue, agent, bridged_at from call
     where contact_id = c.id and bridged_at is not null order by bridged_at desc limit 1
