@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from fsctl.store.db import Database
+from fsctl.store.db import Database, Transaction
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,24 @@ class Alarm:
     detail: str
     raised_at: datetime
     node: str
+
+
+def raise_(transaction: Transaction, *, node: str, kind: str, subject: str, detail: str) -> bool:
+    """Raise an alarm within a transaction.
+
+    Args:
+        node: whose it is; what concerns none of them has a word of its own, such as ``meta``.
+
+    Returns:
+        False when it was up already.
+    """
+    row = transaction.one("alarms.raise_alarm", node=node, kind=kind, subject=subject, detail=detail)
+    return row is not None
+
+
+def lower(transaction: Transaction, *, node: str, kind: str, subject: str) -> bool:
+    """It is well again; False when it was."""
+    return bool(transaction.run("alarms.clear_alarm", node=node, kind=kind, subject=subject))
 
 
 class Alarms:
@@ -32,15 +50,12 @@ class Alarms:
             False when it was up already.
         """
         with self._database.transaction(f"raising {kind} of {subject}") as transaction:
-            row = transaction.one(
-                "alarms.raise_alarm", node=self._node, kind=kind, subject=subject, detail=detail
-            )
-        return row is not None
+            return raise_(transaction, node=self._node, kind=kind, subject=subject, detail=detail)
 
     def clear(self, kind: str, subject: str) -> bool:
         """It is well again; False when it was."""
         with self._database.transaction(f"clearing {kind} of {subject}") as transaction:
-            return bool(transaction.run("alarms.clear_alarm", node=self._node, kind=kind, subject=subject))
+            return lower(transaction, node=self._node, kind=kind, subject=subject)
 
     def up(self, subject: str | None = None) -> list[Alarm]:
         """What is wrong now, on every node; of one subject if it is named."""
