@@ -6,8 +6,9 @@ from datetime import date, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from fsctl import config_followup
 from fsctl.call.hours import DAYS, Hours, Span, span
-from fsctl.call.policy import QUEUE_NAME, Number, Policy, Queue, Rule
+from fsctl.call.policy import QUEUE_NAME, Followup, Number, Policy, Queue, Rule
 from fsctl.errors import BadInput, ConfigError
 from fsctl.tables import Tables
 from fsctl.transcribe import redact
@@ -38,7 +39,7 @@ def read(rest: dict[str, Any], tables: Tables) -> Policy:
     policy = dataclasses.replace(
         base,
         numbers={_digits(key, tables): tables.fill(Number, n, f"number.{key}") for key, n in numbers.items()},
-        queues={name: tables.fill(Queue, one, f"queue.{name}") for name, one in queues.items()},
+        queues={name: _queue(one, f"queue.{name}", tables) for name, one in queues.items()},
         hours={name: _hours(one, f"hours.{name}", tables) for name, one in hours.items()},
         rules=tuple(tables.fill(Rule, one, f"rule[{i}]") for i, one in enumerate(rules)),
         payload_secrets=_secrets(tables.take(rest, "payload", dict, {}), tables),
@@ -47,7 +48,15 @@ def read(rest: dict[str, Any], tables: Tables) -> Policy:
     _require_names(policy, tables)
     _require_redaction(policy, tables)
     _require_spoken(policy, tables)
+    config_followup.require(policy, tables)
     return policy
+
+
+def _queue(table: Any, where: str, tables: Tables) -> Queue:
+    rest = dict(tables.typed(table, dict, where))
+    followup = tables.fill(Followup, tables.take(rest, "followup", dict, {}, where), f"{where}.followup")
+    found = tables.fill(Queue, rest, where, skip={"followup"})
+    return dataclasses.replace(found, followup=followup)
 
 
 def _digits(key: str, tables: Tables) -> str:

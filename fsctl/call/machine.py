@@ -111,7 +111,7 @@ def routes(call: Call, event: events.ContactFound, policy: Policy) -> Result:
         call,
         contact_id=event.contact_id,
         thread_id=event.thread_id,
-        payload_trusted=not isinstance(routing.trusted_ticket(call, event.contact_id, policy), str),
+        payload_trusted=not isinstance(routing.trusted_ticket(call, event, policy), str),
         queue=route.queue,
         language=route.language,
         route_reason=route.reason,

@@ -13,6 +13,47 @@ QUEUE_NAME = re.compile(r"[\w.-]+@[\w.-]+\Z", re.ASCII)
 Recording = Literal["disclose", "consent", "always", "never"]
 """disclose: says that it records; consent: asks for a key first; always: without a word."""
 
+Missed = Literal["abandoned", "timed_out", "closed", "failed", "continued_in_chat", "dissuaded", "bad_line"]
+"""Kinds of call that a customer may be written to about: docs/followup.md says what each is."""
+Offer = Literal["button", "slot", "none"]
+"""button: a call button that keeps the place; slot: a page on which to choose a time; none: words and links."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Followup:
+    """What a queue does about the calls that it missed: a message in the chat."""
+
+    on: bool = False
+    kinds: tuple[str, ...] = ("abandoned", "timed_out", "closed", "failed", "continued_in_chat", "dissuaded")
+    """Of ``Missed``."""
+    offer: Offer = "button"
+    offer_closed: Offer = "slot"
+    """The same outside opening hours, when a call button would lead to a closed line."""
+    quiet_s: int = 1800
+    """Within it one message for all missed calls of a thread, unless one was answered in between."""
+    keep_s: int = 86_400
+    """How long the button, the place it keeps and the link to the page are good."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Language -> what is written; ``{why}`` in it says why we write. None: ``call/wording.py``."""
+    links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Language -> lines below the text, such as ``Track your order: https://...``."""
+    button: Mapping[str, str] = field(default_factory=dict)
+    """Language -> what stands on the button."""
+    template: str = ""
+    """Meta's name of the template that is sent where the service window is closed; empty: nothing is sent then."""
+    template_languages: Mapping[str, str] = field(default_factory=dict)
+    """Language -> Meta's code of the template's, such as pt -> pt_BR."""
+    bad_line_mos: float = 0.0
+    """The line of a call is bad below this (MOS, 1 to 4.5)."""
+    call_back: bool = False
+    """At the time chosen we call, where the customer permits it; else the button is sent."""
+    slot_s: int = 900
+    """Length of a time that can be chosen, in seconds."""
+    slot_days: int = 3
+    """So many days ahead can be chosen."""
+    slot_share: float = 0.5
+    """Of the queue's agents, for callbacks at one time; one agent at least."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
@@ -47,6 +88,9 @@ class Queue:
     """Languages (ISO 639-1) that may be said, for its text; none named: the call's own, else all that are known."""
     skills: Mapping[str, str] = field(default_factory=dict)
     """Skill that a rule asks for -> queue of those who have it."""
+    dissuade_after_s: int | None = None
+    """From this expected wait on the caller is offered to go on in the chat; None is never."""
+    followup: Followup = field(default_factory=Followup)
     redact: tuple[str, ...] = ()
     """Taken out of text, and silenced in archived audio: card, code, email, phone, or patterns by name."""
 

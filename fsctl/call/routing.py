@@ -16,7 +16,8 @@ from fsctl.call.policy import QUEUE_NAME, Number, Policy, Recording, Rule
 from fsctl.call.state import Call
 
 MAX_SCORE = 1_000_000
-NOT_ASKED = "not asked"
+MAX_KEPT_S = 86_400
+"""A place that was kept longer counts as much as one of a day ago."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,8 @@ class Route:
     """Tried first."""
     expected_wait_s: int | None = None
     menu: bool = False
+    is_busy: bool = False
+    """The wait is long: the caller is offered to go on in the chat, and may stay."""
 
     @property
     def reason(self) -> str:
@@ -91,51 +94,12 @@ def decide(call: Call, contact: ContactFound, policy: Policy) -> Route:
     raise LookupError(f"call {call.uuid}: no routing rule answered")
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a rule says of a call, in words."""
-
-    rule: str
-    words: str
-    decided: bool = False
-
-
-def explain(call: Call, contact: ContactFound, policy: Policy) -> tuple[Route, list[Said]]:
-    """The decision, and every rule in order with what it said, those of the config one by one."""
-    facts = gather(call, contact, policy)
-    said: list[Said] = []
-    for rule in RULES:
-        if any(one.decided for one in said):
-            said.append(Said(rule.__name__, NOT_ASKED))
-        elif rule is by_config and policy.rules:
-            said += _each(facts)
-        else:
-            verdict = rule(facts)
-            decided = isinstance(verdict, Route)
-            said.append(
-                Said(rule.__name__, verdict.reason if isinstance(verdict, Route) else verdict, decided)
-            )
-    return decide(call, contact, policy), said
-
-
-def _each(facts: Facts) -> list[Said]:
-    said: list[Said] = []
-    for rule in facts.policy.rules:
-        missing = unmet(rule, facts)
-        if any(one.decided for one in said):
-            words = NOT_ASKED
-        else:
-            words = "every condition holds" if missing is None else f"{missing} does not hold"
-        said.append(Said(f"rule {rule.name}", words, missing is None and words != NOT_ASKED))
-    return said
-
-
 def gather(call: Call, contact: ContactFound, policy: Policy) -> Facts:
     """What is known, with the payload's ticket read."""
-    return Facts(call, contact, policy, trusted_ticket(call, contact.contact_id, policy))
+    return Facts(call, contact, policy, trusted_ticket(call, contact, policy))
 
 
-def trusted_ticket(call: Call, contact_id: int, policy: Policy) -> Ticket | str:
+def trusted_ticket(call: Call, contact: ContactFound, policy: Policy) -> Ticket | str:
     """The ticket in one of the call's payloads, if it is ours, not expired, and not another contact's.
 
     Returns:
@@ -150,7 +114,7 @@ def trusted_ticket(call: Call, contact_id: int, policy: Policy) -> Ticket | str:
             why = "no payload with our signature"
         elif ticket.expires < call.offered_at:
             why = f"the signed payload expired on {ticket.expires:%Y-%m-%d %H:%M} UTC"
-        elif ticket.contact_id not in (None, contact_id):
+        elif ticket.contact_id not in (None, contact.contact_id, *contact.known.past.former_ids):
             why = "the signed payload was made for another contact"
         else:
             return ticket
@@ -265,13 +229,29 @@ def skill(facts: Facts, route: Route) -> Route:
 
 def place(facts: Facts, route: Route) -> Route:
     """A ticket keeps the place that the caller had; else a rule may give one."""
-    kept = facts.ticket.score if facts.ticket else None
+    kept = _kept(facts, route)
     asked = route.score if kept is None else kept
     if asked is None:
         return route
     score = max(0, min(asked, MAX_SCORE))
     reasons = route.reasons if kept is None else (*route.reasons, f"place kept: score {score}")
     return replace(route, score=score, reasons=reasons)
+
+
+def _kept(facts: Facts, route: Route) -> int | None:
+    """Points by a ticket: its own, or a rule's, and a second's waiting is one point.
+
+    Whoever was answered since then has had that place, however often the button is pressed.
+    """
+    ticket, answered = facts.ticket, facts.contact.known.past.last_agent_at
+    if ticket is None or (ticket.since is None and ticket.score is None):
+        return None
+    if ticket.since is None:
+        return ticket.score
+    if answered is not None and answered > ticket.since:
+        return None
+    waited_s = round((facts.call.offered_at - ticket.since).total_seconds())
+    return (ticket.score or route.score or 0) + max(0, min(waited_s, MAX_KEPT_S))
 
 
 def opening(facts: Facts, route: Route) -> Route:
@@ -307,12 +287,25 @@ def wait(facts: Facts, route: Route) -> Route:
     return replace(route, expected_wait_s=None if expected is None else round(expected))
 
 
+def busy(facts: Facts, route: Route) -> Route:
+    """Where the wait is longer than the queue wants to ask of anybody, the chat is offered.
+
+    Not to who comes back to a kept place, which is ahead of the others, nor where there is no chat.
+    """
+    most_s, wait_s = facts.policy.queue(route.queue).dissuade_after_s, route.expected_wait_s
+    if most_s is None or wait_s is None or wait_s <= most_s or facts.call.channel != "whatsapp":
+        return route
+    if _kept(facts, route):
+        return route
+    return replace(route, is_busy=True, reasons=(*route.reasons, f"busy: {wait_s} s expected, chat offered"))
+
+
 def terms(facts: Facts, route: Route) -> Route:
     """How the queue records, where no rule said otherwise."""
     return replace(route, recording=route.recording or facts.policy.queue(route.queue).recording)
 
 
-REFINEMENTS: tuple[Refinement, ...] = (skill, language, place, opening, same_agent, wait, terms)
+REFINEMENTS: tuple[Refinement, ...] = (skill, language, place, opening, same_agent, wait, busy, terms)
 
 
 def _moved(route: Route, queue: str | None, why: str) -> Route:

@@ -20,7 +20,7 @@ def variables(contact: ContactFound, route: Route, policy: Policy) -> tuple[tupl
     told = {
         "fsctl_queue": route.queue,
         "fsctl_thread": str(contact.thread_id),
-        "fsctl_action": "closed" if route.is_closed else None,
+        "fsctl_action": "closed" if route.is_closed else "busy" if route.is_busy else None,
         "fsctl_language": route.language[:2].lower() if route.language else None,
         "fsctl_menu": "true" if route.menu else None,
         "fsctl_score": str(route.score) if route.score is not None else None,

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from fsctl.call import disposition, payload, routing, steering
+from fsctl.call import disposition, explaining, payload, steering
 from fsctl.call.events import ContactFound
+from fsctl.call.explaining import Said
 from fsctl.call.payload import Ticket
 from fsctl.call.policy import QUEUE_NAME, Policy
-from fsctl.call.routing import MAX_SCORE, Route, Said
+from fsctl.call.routing import MAX_SCORE, Route
 from fsctl.call.state import Call
 from fsctl.errors import ConfigError
 from fsctl.terminal import escape
@@ -38,7 +39,7 @@ class Explanation:
 
 def explain(call: Call, contact: ContactFound, policy: Policy, then: Call | None = None) -> Explanation:
     """Ask the rules. Args: call: as it would be offered; then: the stored call, where it is one."""
-    route, rules = routing.explain(call, contact, policy)
+    route, rules = explaining.explain(call, contact, policy)
     hours = policy.hours.get(policy.queue(route.queue).hours or "")
     return Explanation(
         call=call,

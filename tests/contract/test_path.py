@@ -131,6 +131,29 @@ def test_a_closed_line_says_so_and_ends(switch: SwitchUnderTest, heard: Watch) -
     assert queues(heard, uuid) == []
 
 
+@pytest.mark.parametrize("language", ["en", "es", "pt", "hi"])
+def test_where_the_lines_are_busy_a_key_leads_to_the_chat(
+    switch: SwitchUnderTest, heard: Watch, language: str
+) -> None:
+    uuid = call(switch, heard, planned(keys=((3.0, "1"),)), action="busy", language=language)
+    gone = end(heard, uuid)
+    assert (gone.cause, gone.left_by) == ("NORMAL_CLEARING", "chat")
+    assert prompts(heard, uuid) == [f"{language}/dissuade", f"{language}/chat"]
+    assert not is_recorded(heard, uuid)
+    assert queues(heard, uuid) == []
+
+
+@pytest.mark.parametrize("keys", ["", "2"])
+def test_where_the_lines_are_busy_whoever_stays_is_queued(
+    switch: SwitchUnderTest, heard: Watch, keys: str
+) -> None:
+    uuid = call(switch, heard, planned(keys=((3.0, keys),) if keys else ()), action="busy", language="pt")
+    gone = end(heard, uuid)
+    assert gone.left_by is None
+    assert prompts(heard, uuid) == ["pt/dissuade", "pt/recorded"]
+    assert queues(heard, uuid) == ["support@fsctl"]
+
+
 @pytest.mark.parametrize(("keys", "language"), [("4", "hi"), ("", "es")])
 def test_the_menu_chooses_the_language_and_silence_keeps_it(
     switch: SwitchUnderTest, heard: Watch, keys: str, language: str

@@ -289,7 +289,8 @@ def test_every_phase_has_a_cell_for_every_event() -> None:
 
 def test_every_event_class_is_in_the_list_of_events() -> None:
     def below(kind: type) -> set[type]:
-        return {kind} | {deeper for child in kind.__subclasses__() for deeper in below(child)}
+        children: list[type] = kind.__subclasses__()
+        return {kind} | {deeper for child in children for deeper in below(child)}
 
     assert set(events.EVENTS) == below(CallEvent) - {CallEvent}
 

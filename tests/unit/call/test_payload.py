@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -123,3 +124,29 @@ def test_the_format_stays_readable_for_links_that_are_out_there() -> None:
     assert payload.read(signed(body), [SECRET]) == Ticket(
         expires=TICKET.expires, queue="billing@fsctl", score=300
     )
+
+
+def test_when_the_caller_first_joined_is_carried_to_the_second() -> None:
+    since = datetime(2026, 11, 1, 9, 30, 15, 900_000, tzinfo=UTC)
+    text = payload.sign(replace(TICKET, since=since), SECRET)
+    assert payload.read(text, [SECRET]) == replace(TICKET, since=since.replace(microsecond=0))
+
+
+def test_a_ticket_of_the_time_before_places_were_kept_is_still_read() -> None:
+    """As it was written then, byte for byte."""
+    body = base64.urlsafe_b64encode(b'{"e":1798761600,"q":"billing@fsctl","s":300}').rstrip(b"=")
+    mac = base64.urlsafe_b64encode(hmac.new(SECRET, b"f1." + body, hashlib.sha256).digest()[:16]).rstrip(b"=")
+    found = payload.read(b".".join((b"f1", body, mac)).decode(), [SECRET])
+    assert found == Ticket(expires=TICKET.expires, queue="billing@fsctl", score=300)
+
+
+@pytest.mark.parametrize("since", ["1", True, 1.5, 10**30, None, [1]])
+def test_a_time_that_is_none_makes_no_ticket(since: object) -> None:
+    assert payload.read(payload.seal("f1", {"e": 1798761600, "t": since}, SECRET), [SECRET]) is None
+
+
+def test_what_was_signed_for_one_thing_is_nothing_for_another() -> None:
+    sealed = payload.seal("x1", {"e": 1798761600}, SECRET)
+    assert payload.unseal("x1", sealed, [SECRET]) == {"e": 1798761600}
+    assert payload.read(sealed, [SECRET]) is None
+    assert payload.read(sealed.replace("x1.", "f1.", 1), [SECRET]) is None

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from fsctl.call import payload, routing
+from fsctl.call import explaining, payload, routing
 from fsctl.call.events import Alias, ContactFound
+from fsctl.call.explaining import Said
 from fsctl.call.hours import Hours
 from fsctl.call.known import Known, Load, Past
 from fsctl.call.payload import Ticket
 from fsctl.call.policy import Number, Policy, Queue, Rule
-from fsctl.call.routing import Route, Said
+from fsctl.call.routing import Route
 from fsctl.call.state import Call, Phase
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -254,11 +255,59 @@ def test_a_place_in_the_queue_is_kept_by_a_ticket_and_bounded(asked: int, score:
     assert route(rules=(Rule(name="r", score=asked),)).score == score
 
 
+@pytest.mark.parametrize(
+    ("base", "waited", "score"),
+    [
+        (None, timedelta(minutes=5), 300),
+        (50, timedelta(minutes=5), 350),
+        (None, timedelta(0), 0),
+        (None, timedelta(seconds=-90), 0),
+        (None, timedelta(days=3), 86_400),
+        (999_999, timedelta(days=1), 1_000_000),
+    ],
+)
+def test_who_comes_back_has_waited_since_the_first_joining(
+    base: int | None, waited: timedelta, score: int
+) -> None:
+    assert route(ticket(score=base, since=NOW - waited)).score == score
+
+
+def test_a_place_is_kept_on_top_of_what_a_rule_gives() -> None:
+    rules = (Rule(name="r", score=1000),)
+    assert route(ticket(since=NOW - timedelta(minutes=5)), rules=rules).score == 1300
+
+
+def test_a_place_that_was_served_is_not_kept_however_often_the_button_is_pressed() -> None:
+    kept = ticket(since=NOW - timedelta(minutes=5))
+    before, after = (NOW - timedelta(minutes=minutes) for minutes in (6, 4))
+    assert route(kept, known({"last_agent": "a", "last_agent_at": before})).score == 300
+    assert route(kept, known({"last_agent": "a", "last_agent_at": after})).score is None
+
+
 def test_a_ticket_that_names_no_place_leaves_the_rules() -> None:
     rules = (Rule(name="r", score=10),)
     assert route(ticket(language="es"), rules=rules).score == 10
     assert route(ticket(score=20), rules=rules).score == 20
     assert route().score is None
+
+
+BUSY: dict[str, Any] = {"d": Load(waiting=3, agents_staffed=1, handling_s=100.0)}
+
+
+@pytest.mark.parametrize(("most_s", "is_busy"), [(None, False), (400, False), (399, True)])
+def test_a_wait_that_the_queue_asks_of_nobody_offers_the_chat(most_s: int | None, is_busy: bool) -> None:
+    found = route(contact=known(**BUSY), queues={"d@x": Queue(dissuade_after_s=most_s)})
+    assert (found.expected_wait_s, found.is_busy) == (400, is_busy)
+    assert ("busy: 400 s expected, chat offered" in found.reasons) is is_busy
+
+
+def test_the_chat_is_not_offered_to_who_comes_back_nor_where_there_is_none() -> None:
+    queues = {"d@x": Queue(dissuade_after_s=1)}
+    kept = ticket(since=NOW - timedelta(minutes=5))
+    assert not route(kept, known(**BUSY), queues=queues).is_busy
+    assert not route(replace(CALL, channel="sip"), known(**BUSY), queues=queues).is_busy
+    closed = {"d@x": Queue(dissuade_after_s=1, hours="never")}
+    assert not route(contact=known(**BUSY), queues=closed).is_busy
 
 
 def test_outside_its_hours_a_queue_is_closed() -> None:
@@ -338,7 +387,9 @@ def test_a_rule_says_how_to_record_else_the_queue() -> None:
 
 def test_an_explanation_has_every_rule_in_order_and_the_one_that_decided() -> None:
     rules = (Rule(name="a", vip=True), Rule(name="b", channel="sip"))
-    found, said = routing.explain(CALL, CONTACT, policy(rules=rules, numbers={"12345": Number(queue="n@x")}))
+    found, said = explaining.explain(
+        CALL, CONTACT, policy(rules=rules, numbers={"12345": Number(queue="n@x")})
+    )
     assert found.queue == "n@x"
     assert said == [
         Said("by_ticket", "no payload with our signature"),
@@ -351,21 +402,21 @@ def test_an_explanation_has_every_rule_in_order_and_the_one_that_decided() -> No
 
 def test_an_explanation_of_the_configs_rules_ends_with_the_one_that_holds() -> None:
     rules = (Rule(name="a", vip=True), Rule(name="b", queue="b@x"), Rule(name="c"))
-    found, said = routing.explain(CALL, CONTACT, policy(rules=rules))
+    found, said = explaining.explain(CALL, CONTACT, policy(rules=rules))
     assert found.reasons == ("rule b",)
     assert said[1:4] == [
         Said("rule a", "vip does not hold"),
         Said("rule b", "every condition holds", decided=True),
         Said("rule c", "not asked"),
     ]
-    _, said = routing.explain(CALL, CONTACT, policy())
+    _, said = explaining.explain(CALL, CONTACT, policy())
     assert said[1] == Said("by_config", "the config has no rules")
 
 
 def test_an_explanation_is_the_decision() -> None:
     for call, fields in ((CALL, {}), (ticket(queue="t@x"), {}), (CALL, {"rules": (Rule(name="a"),)})):
         given = policy(**fields)
-        found, said = routing.explain(call, CONTACT, given)
+        found, said = explaining.explain(call, CONTACT, given)
         assert found == routing.decide(call, CONTACT, given)
         assert sum(one.decided for one in said) == 1
 
@@ -378,3 +429,8 @@ def test_what_a_stranger_sends_is_no_error() -> None:
     junk = "'\"{},;|\x1b[2J\u202e\n" * 600
     call = replace(CALL, cta_payload=junk, deeplink_payload=junk, country=junk, to_number=junk, aliases=())
     assert route(call, rules=(Rule(name="r", payload=re.compile("zzz")),)).queue == "d@x"
+
+
+def test_a_ticket_of_a_contact_that_became_this_one_is_trusted() -> None:
+    found = route(ticket(queue="t@x", contact_id=8), known({"former_ids": (3, 8)}))
+    assert found.queue == "t@x"

@@ -44,6 +44,11 @@ def test_a_route_with_everything_tells_everything() -> None:
     }
 
 
+def test_busy_is_an_action_unless_it_is_closed() -> None:
+    assert told(replace(ROUTE, is_busy=True))["fsctl_action"] == "busy"
+    assert told(replace(ROUTE, is_busy=True, is_closed=True))["fsctl_action"] == "closed"
+
+
 def test_closed_is_an_action() -> None:
     assert told(replace(ROUTE, is_closed=True))["fsctl_action"] == "closed"
 
