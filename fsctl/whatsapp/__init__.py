@@ -1,4 +1,5 @@
-"""What concerns Meta: its networks now; webhooks, sending and settings are to come.
+"""Meta: what it tells us, what we tell it, and its settings of our numbers.
 
-Knows Meta's words. Refuses to know FreeSWITCH's events and the database's tables. Called by the command line.
+Knows: Meta's JSON and its words (webhooks, messages, errors, settings, conversions), signatures, limits. Refuses to
+know: FreeSWITCH's events, SQL, HTML. Called by: ``fsctl serve`` (``app_chat``) and the commands of ``fsctl.console``.
 """

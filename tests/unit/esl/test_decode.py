@@ -1,5 +1,6 @@
 """FreeSWITCH's own events, as captured, become ours; secrets and strangers' tricks do not."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from fsctl.call.events import CallEvent
 from fsctl.call.policy import Policy
 from fsctl.call.state import Call, Disposition, Fault, Phase
 from fsctl.esl import decode
-from fsctl.esl.messages import Event, Parser, parse_event
+from fsctl.esl.messages import Event, JsonFields, Parser, parse_event
 from tests import captures
 
 ORIGIN = decode.Origin("fs1", {"public": "whatsapp"})
@@ -24,6 +25,11 @@ def facts(name: str) -> list[CallEvent]:
         if message.is_event and (fact := decode.decode(message.event(), ORIGIN)) is not None:
             found.append(fact)
     return found
+
+
+def as_json(headers: dict[str, str]) -> Event:
+    """An event with these headers, as FreeSWITCH sends it."""
+    return Event(JsonFields(json.dumps(headers, separators=(",", ":")).encode()), b"")
 
 
 def short(found: list[CallEvent]) -> list[str]:
@@ -150,6 +156,21 @@ def test_a_caller_with_both_is_known_by_both() -> None:
     assert [alias.kind for alias in fact.aliases] == ["bsuid", "wa_id"]
 
 
+@pytest.mark.parametrize("parent", ["x-wa_meta-parent-user-id", "X-WA-Meta-Parent-User-ID"])
+@pytest.mark.parametrize("username", ["x-wa-meta-user-name", "x-wa-meta-username"])
+def test_a_caller_is_known_by_every_name_that_meta_sends(parent: str, username: str) -> None:
+    headers = {"x-wa-meta-user-id": "US.1349", parent: "US.ENT.77", username: "ann.1"}
+    fact = offered(**{f"variable_sip_h_{name}": value for name, value in headers.items()})
+    assert fact.aliases == (
+        events.Alias(kind="bsuid", value="US.1349"),
+        events.Alias(kind="wa_id", value="15550100142"),
+        events.Alias(kind="parent_bsuid", value="US.ENT.77"),
+        events.Alias(kind="username", value="ann.1"),
+    )
+    nonsense = {f"variable_sip_h_{name}": "x y\x1b" for name in headers}
+    assert [alias.kind for alias in offered(**nonsense).aliases] == ["wa_id"]
+
+
 def test_the_call_id_gives_the_wacid_when_the_header_is_missing() -> None:
     assert offered(variable_sip_call_id="outgoing:wacid.ABC==").wacid == "wacid.ABC"
     both = {"variable_sip_h_x-wa-meta-wacid": "wacid.X=", "variable_sip_call_id": "outgoing:wacid.Y"}
@@ -263,6 +284,13 @@ def test_parameters_of_the_request_uri() -> None:
     assert offered(**{"Caller-Destination-Number": "+15550100900;a=1"}).request_params == (("a", "1"),)
 
 
+def test_a_campaign_in_a_header_stands_with_the_parameters() -> None:
+    fact = offered(
+        variable_sip_req_user="+1555;tgrp=wacall", **{"variable_sip_h_X-Fsctl-Campaign": "radio" + "x" * 9999}
+    )
+    assert fact.request_params == (("tgrp", "wacall"), ("x-fsctl-campaign", "radio" + "x" * 507))
+
+
 def test_parameters_of_the_request_uri_are_bounded() -> None:
     fact = offered(variable_sip_req_user="+1;" + ";".join(f"p{i}={'x' * 8}" for i in range(1000)))
     assert len(fact.request_params) == decode.MAX_PARAMS
@@ -320,7 +348,7 @@ def test_a_snapshot_of_a_bridged_channel_tells_what_the_live_events_told() -> No
     ],
 )  # fmt: skip
 def test_a_mask_is_a_gap_whoever_asked_for_it(headers: dict[str, str], kind: str, reason: str) -> None:
-    fact = decode.decode(Event({**headers, "Event-Date-Timestamp": "1795335729185176"}, b""), ORIGIN)
+    fact = decode.decode(as_json({**headers, "Event-Date-Timestamp": "1795335729185176"}), ORIGIN)
     assert isinstance(fact, events.GapBegan)
     assert (fact.uuid, fact.kind, fact.path, fact.reason) == ("c-1", kind, "/s/c-1.wav", reason)
 
@@ -338,4 +366,4 @@ def test_a_mask_is_a_gap_whoever_asked_for_it(headers: dict[str, str], kind: str
     ],
 )
 def test_what_leaves_no_gap_is_none(headers: dict[str, str]) -> None:
-    assert decode.decode(Event({**headers, "Unique-ID": "c-1"}, b""), ORIGIN) is None
+    assert decode.decode(as_json({**headers, "Unique-ID": "c-1"}), ORIGIN) is None
