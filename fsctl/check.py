@@ -1,12 +1,10 @@
 """``fsctl check``: what is missing or wrong on this machine and in this config, with the cure."""
 
-import json
 import os
 import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from errno import EADDRINUSE
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,20 +12,10 @@ from pathlib import Path
 from fsctl import app, config
 from fsctl.config import Config, Node
 from fsctl.errors import ArchiveError, FsctlError, LinkError
+from fsctl.finding import Finding, show
 from fsctl.media.disk import Disk
-from fsctl.terminal import Printer, escape
 
 LOW_DISK_BYTES = 2 << 30
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at."""
-
-    ok: bool
-    what: str
-    finding: str
-    cure: str = ""
 
 
 Check = Callable[[Config], Iterator[Finding]]
@@ -43,19 +31,7 @@ def main(path: Path | None, *, as_json: bool) -> int:
         findings = [
             Finding(False, "config", str(error), "mend the file; fsctl.example.toml has every setting")
         ]
-    if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
-    else:
-        _print(findings)
-    return 0 if all(finding.ok for finding in findings) else 1
-
-
-def _print(findings: list[Finding]) -> None:
-    printer = Printer()
-    for finding in findings:
-        mark = printer.style("ok   ", "green") if finding.ok else printer.style("FAULT", "red")
-        cure = f"; {finding.cure}" if finding.cure else ""
-        printer.line(f"{mark} {finding.what:12} {escape(finding.finding + cure)}")
+    return show(findings, as_json=as_json)
 
 
 def _guarded(check: Check, settings: Config) -> Iterator[Finding]:
