@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,9 @@ from fsctl.store.db import Database, Wakeup
 from fsctl.store.embedded import Embedded
 
 if TYPE_CHECKING:
+    from gevent import Greenlet
+
+    from fsctl.console.commands import House
     from fsctl.esl.connection import Connection
     from fsctl.esl.link import Link
     from fsctl.masking import Masking
@@ -32,8 +35,9 @@ if TYPE_CHECKING:
     from fsctl.serving import Serving
     from fsctl.transcribe.asking import Asking
     from fsctl.transcribe.batch import Policy
+    from fsctl.transcribe.crew import Crew
     from fsctl.transcribe.engine import Engine
-    from fsctl.transcribe.worker import Worker
+    from fsctl.whatsapp.graph import Graph
 
 log = logging.getLogger(__name__)
 
@@ -92,25 +96,47 @@ def database(config: Config, process: str) -> Iterator[Database]:
 
 
 def serve(config: Config) -> int:
-    """The controllers: one for each node, active or standing by, until a signal ends them."""
+    """The controllers, one for each node, active or standing by; HTTP; the loops of the chat. Until a signal."""
     import gevent
     from gevent.event import Event
+
+    from fsctl import app_chat
 
     if not config.nodes:
         raise ConfigError(f"{config.source}: no [[node]]: which FreeSWITCH shall be served?")
     stop = Event()
-    on_signal(stop.set)
-    await_database(config)
-    with database(config, "serve") as opened:
+    # Webhooks are taken before Postgres is there: Meta does not wait for it.
+    with database(config, "serve") as opened, app_chat.web(config, opened) as of_web:
+        await_database(config)
+        on_signal(stop.set)
+        _adopt_names(config, opened)
         served = [_serving(config, node, opened) for node in config.nodes]
-        greenlets = [gevent.spawn(one.run) for one in served]
-        collector.calm()
-        while not stop.wait(0.5):
-            refused = [one.refused for one in served if one.refused is not None]
-            if len(refused) == len(served):
-                raise refused[0]
-        gevent.killall(greenlets)
+        with app_chat.loops(config, opened) as of_chat:
+            loops = [gevent.spawn(run) for run in (*of_web, *of_chat)]
+            greenlets = [*loops, *(gevent.spawn(one.run) for one in served)]
+            collector.calm()
+            while not stop.wait(0.5):
+                _require_well(served, loops)
+            gevent.killall(greenlets)
     return 0
+
+
+def _require_well(served: Sequence["Serving"], loops: Sequence["Greenlet"]) -> None:
+    """Raises AuthRefused when no node lets us in, and what ended a loop that should never end."""
+    for loop in loops:
+        if loop.ready():
+            loop.get()
+    refused = [one.refused for one in served if one.refused is not None]
+    if len(refused) == len(served):
+        raise refused[0]
+
+
+def _adopt_names(config: Config, opened: Database) -> None:
+    """Callers that were known before the portfolio had a name are known still."""
+    from fsctl.store import contacts
+
+    with opened.transaction("giving names to the portfolio") as transaction:
+        contacts.adopt(transaction, config.whatsapp.portfolio)
 
 
 def _serving(config: Config, node: Node, opened: Database) -> "Serving":
@@ -157,6 +183,13 @@ def roster(config: Config, node: Node, opened: Database, connection: "Connection
     return Roster(connection.request, origin, Agents(opened), Audit(opened), wrap_ups(config), account())
 
 
+def house(config: Config, opened: Database) -> "House":
+    """What commands of a console may use."""
+    from fsctl.console.commands import House
+
+    return House(config, opened, lambda name: commands(config.node(name)))
+
+
 def masking(config: Config, opened: Database) -> "Masking":
     """The recordings that grow under the hands of whoever runs this process."""
     from fsctl.masking import Masking
@@ -164,6 +197,16 @@ def masking(config: Config, opened: Database) -> "Masking":
     from fsctl.store.recordings import Recordings
 
     return Masking(Recordings(opened, ""), Audit(opened), lambda name: commands(config.node(name)), account())
+
+
+def graph(config: Config) -> "Graph | None":
+    """Meta's Graph API with our token; None where there is no token."""
+    from fsctl.whatsapp.graph import Graph
+
+    settings = config.whatsapp
+    if not settings.access_token:
+        return None
+    return Graph(settings.graph_url, settings.graph_version, settings.access_token)
 
 
 def wrap_ups(config: Config) -> dict[str, int]:
@@ -206,7 +249,7 @@ def _link(config: Config, node: Node, opened: Database) -> "Link":
     from fsctl.store.calls import Calls
 
     link = Link(Address(node.host, node.port, node.password), Origin(node.name, node.contexts))
-    link.listener = Controller(Calls(opened), config.policy, link.request)
+    link.listener = Controller(Calls(opened, config.whatsapp.portfolio), config.policy, link.request)
     return link
 
 
@@ -315,34 +358,39 @@ def transcribe(config: Config) -> int:
     from fsctl.transcribe import second_opinion
     from fsctl.transcribe.asking import Asking
     from fsctl.transcribe.batch import Policy
+    from fsctl.transcribe.crew import Crew
     from fsctl.transcribe.guard import Guard
     from fsctl.transcribe.worker import Worker
 
     settings = config.transcribe
-    threads = _threads(config)
-    policy = Policy(batch=settings.batch * threads, beam=settings.beam, shed_after_s=settings.shed_after_s)
+    engine = _engine(config, settings.model, threads=1, loops=_threads(config))
+    batch = settings.batch * _threads(config) // engine.at_once
+    policy = Policy(batch=batch, beam=settings.beam, shed_after_s=settings.shed_after_s)
     asking = Asking(words=settings.words, prompt=settings.prompt, vocabulary=settings.vocabulary)
-    engine = _engine(config, settings.model)
     await_database(config)
     with database(config, "transcribe") as opened:
-        messages = MESSAGES if settings.prompt else 0
-        wakeup = Wakeup(opened.dsn, [AUDIO])
-        worker = Worker(
-            Utterances(opened, messages=messages), engine, wakeup, Guard(second_opinion.voice), policy,
-            lease_s=settings.lease_s, asking=asking,
-        )  # fmt: skip
-        on_signal(worker.stop)
-        with _final_passes(config, opened, worker, policy, asking):
-            worker.run(time.sleep)
-        wakeup.close()
+        utterances = Utterances(opened, messages=MESSAGES if settings.prompt else 0)
+        wakeups = [Wakeup(opened.dsn, [AUDIO]) for _ in range(engine.at_once)]
+        guard = Guard(second_opinion.voice)
+        crew = Crew(
+            [
+                Worker(utterances, engine, wakeup, guard, policy, lease_s=settings.lease_s, asking=asking)
+                for wakeup in wakeups
+            ]
+        )
+        on_signal(crew.stop)
+        with _final_passes(config, opened, crew, policy, asking):
+            crew.run(time.sleep)
+        for wakeup in wakeups:
+            wakeup.close()
     return 0
 
 
 @contextmanager
 def _final_passes(
-    config: Config, opened: Database, worker: "Worker", policy: "Policy", asking: "Asking"
+    config: Config, opened: Database, crew: "Crew", policy: "Policy", asking: "Asking"
 ) -> Iterator[None]:
-    """A thread for them beside the worker, with a model of its own; what goes wrong in it ends the worker."""
+    """A thread for them beside the crew, with a model of its own; what goes wrong in it ends the crew."""
     from concurrent.futures import ThreadPoolExecutor
 
     from fsctl.store.transcripts import Transcripts
@@ -361,16 +409,18 @@ def _final_passes(
     def decode() -> None:
         give_way()
         messages = MESSAGES if settings.prompt else 0
+        threads = _threads(config)
         legs = Legs(
-            Transcripts(opened, messages=messages), _engine(config, model), Guard(second_opinion.voice),
-            worker_name(), stopping, lease_s=settings.lease_s, windows=_threads(config), asking=asking,
+            Transcripts(opened, messages=messages), _engine(config, model, threads=threads),
+            Guard(second_opinion.voice), worker_name(), stopping, lease_s=settings.lease_s, windows=threads,
+            asking=asking,
         )  # fmt: skip
         wakeup = Wakeup(opened.dsn, [AUDIO])
         try:
-            legs.run(wakeup, worker.busy, policy)
+            legs.run(wakeup, crew.busy, policy)
         finally:
             wakeup.close()
-            worker.stop()
+            crew.stop()
 
     with ThreadPoolExecutor(1, "final") as beside:
         done = beside.submit(decode)
@@ -385,7 +435,7 @@ def _threads(config: Config) -> int:
     return config.transcribe.threads or os.cpu_count() or 1
 
 
-def _engine(config: Config, model: str) -> "Engine":
+def _engine(config: Config, model: str, *, threads: int, loops: int = 1) -> "Engine":
     from fsctl.transcribe import engine
 
     settings = config.transcribe
@@ -393,7 +443,8 @@ def _engine(config: Config, model: str) -> "Engine":
         model_dir=engine.locate(settings.engine, model, config.models),
         languages=settings.languages,
         device=settings.device,
-        threads=_threads(config),
+        threads=threads,
+        loops=loops,
     )
     loaded = engine.load(settings.engine, options)
     log.info("model %s is loaded", loaded.name)

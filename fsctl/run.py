@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 STOP_S = 10.0
 """A process gets so long to end by itself."""
+AHEAD_S = 8.0
+"""Seconds from the start of the simulated FreeSWITCH to the first message about a call that was missed."""
 CONFIG_EXIT = 2
 """A process that ends so says that its settings are wrong: starting it again would not help."""
 
@@ -234,13 +236,18 @@ def _processes(config: Config, dsn: str, speed: float, *, with_samples: bool) ->
     if with_samples:
         spool = config.data_dir / "spool"
         spool.mkdir(exist_ok=True)
-        address = f"127.0.0.1:{_free_port()}"
-        password = secrets.token_urlsafe(24)
-        environment |= {"FSCTL_ESL_PASSWORD": password}
-        written = demo.write_config(config.data_dir, config, address, password, spool.absolute())
-        settings = ["--config", str(written)]
-        arguments = ["simulate", "--listen", address, "--spool", str(spool), "--speed", str(speed)]
-        yield Process("simulate", arguments, logs / "simulate.log", environment)
+        world = _world(spool.absolute())
+        settings = ["--config", str(demo.write_config(config.data_dir, config, world))]
+        arguments = ["simulate", "--listen", world.switch, "--spool", str(spool), "--speed", str(speed)]
+        arguments += ["--graph", world.graph, "--webhooks", world.webhooks]
+        # Faster than time, its clock begins behind ours: what we do meanwhile stands between its calls.
+        arguments += ["--behind", str(max(0.0, (speed - 1) * AHEAD_S))]
+        told = {
+            "FSCTL_ESL_PASSWORD": world.password,
+            "FSCTL_APP_SECRET": world.app_secret,
+            "FSCTL_ACCESS_TOKEN": world.access_token,
+        }
+        yield Process("simulate", arguments, logs / "simulate.log", environment | told)
     nodes = [node.name for node in config.nodes] or [demo.NODE]
     yield Process("serve", [*settings, "serve"], logs / "serve.log", environment)
     for node in nodes:
@@ -303,11 +310,20 @@ def _invitation(config: Config) -> str:
     )
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _world(spool: Path) -> demo.World:
+    switch, graph, web = (f"127.0.0.1:{port}" for port in _free_ports(3))
+    secret = secrets.token_urlsafe
+    return demo.World(
+        switch, graph, web, spool, password=secret(24), app_secret=secret(24), access_token=secret(24)
+    )
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def die_with_parent() -> None:

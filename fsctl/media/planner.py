@@ -41,6 +41,8 @@ class Planner:
         self._final = final
         self._unread: dict[int, float] = {}
         """Recordings that cannot be read, and when to try again."""
+        self._missed: set[int] = set()
+        """Recordings that could not be read once: a second time is worth a warning."""
 
     def run(self) -> None:
         """Plan for ever."""
@@ -85,7 +87,9 @@ class Planner:
         except (FileNotFoundError, AudioError, ArchiveError) as error:
             # The recorder may just have moved it; it is looked for again, and others do not wait for it.
             self._unread[lost.recording_id] = time.monotonic() + AGAIN_S
-            log.warning("window %s: its audio cannot be cut now: %s", lost.id, error)
+            level = logging.WARNING if lost.recording_id in self._missed else logging.INFO
+            self._missed.add(lost.recording_id)
+            log.log(level, "window %s: its audio cannot be cut now: %s", lost.id, error)
             return
         pcm = np.concatenate(pieces).astype("<i2", copy=False).tobytes()
         self._transcripts.restore_audio(lost.id, pcm)

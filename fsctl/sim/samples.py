@@ -16,6 +16,8 @@ import soundfile
 
 from fsctl.sim.plan import PLAN_RATE, Audio, CallPlan, Ring
 
+#: Meta's id of the business number that is called.
+PHONE_NUMBER_ID = "106540352242922"
 #: Country by calling code, for x-wa-meta-country-code; the longest that fits wins.
 COUNTRIES = {"1": "US", "34": "ES", "44": "GB", "49": "DE", "52": "MX", "55": "BR", "91": "IN", "972": "IL"}
 
@@ -62,7 +64,7 @@ class Sample:
         rings: tuple[Ring, ...] = (Ring(),),
         start_after_s: float = 0.0,
         hangs_up: Literal["caller", "agent", "nobody"] = "caller",
-        phone_number_id: str = "106540352242922",
+        phone_number_id: str = PHONE_NUMBER_ID,
         extra_headers: tuple[tuple[str, str], ...] = (),
     ) -> CallPlan:
         """The call with Meta's headers (Meta, "Configure SIP"). The switch adds the wacid."""

@@ -1,27 +1,33 @@
-"""A thread as it is read: chat messages, calls and what was said in them, in order of time."""
+"""A thread as it is read: chat, calls and what was said in them, what brought the customer and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from fsctl.call.state import Call
+from fsctl.store import messages, outcomes, touches, witness
+from fsctl.store.callbacks import Callback
 from fsctl.store.calls import call_from_row
-from fsctl.store.db import Database, Transaction
+from fsctl.store.db import Database, Row, Transaction
+from fsctl.store.followups import Followup
+from fsctl.store.messages import Message
+from fsctl.store.outcomes import Outcome
 from fsctl.store.threads import Thread
+from fsctl.store.touches import Touch
 from fsctl.store.utterances import Progress
+from fsctl.store.witness import Witness
 from fsctl.transcribe.turns import Segment, Turn, turns
 
 
 @dataclass(frozen=True)
 class MessageItem:
-    """A chat message."""
+    """A chat message, as edited last, with what became of it."""
 
     at: datetime
-    wamid: str
-    direction: str
-    type: str
-    body: str
+    message: Message
+    touches: Sequence[Touch] = ()
+    """What brought the customer, as this message told it."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,47 @@ class CallItem:
     progress: Progress
     talk: Mapping[str, Any] | None = None
     """Who spoke how long (``turns.Statistics``), when all of its text is final."""
+    touches: Sequence[Touch] = ()
+    """What brought the customer, as this call told it."""
+    followup: Followup | None = None
+    """What was decided when it was missed."""
+
+
+@dataclass(frozen=True)
+class TouchItem:
+    """What brought the customer, where neither a message nor a call here told it."""
+
+    at: datetime
+    touch: Touch
+
+
+@dataclass(frozen=True)
+class CallbackItem:
+    """A time that the customer chose."""
+
+    at: datetime
+    callback: Callback
+
+
+@dataclass(frozen=True)
+class WitnessItem:
+    """A call that Meta saw and none of our nodes did."""
+
+    at: datetime
+    witness: Witness
+
+
+@dataclass(frozen=True)
+class OutcomeItem:
+    """A word on what came of it."""
+
+    at: datetime
+    outcome: Outcome
+
+
+Item = TouchItem | MessageItem | CallItem | WitnessItem | CallbackItem | OutcomeItem
+_RANKS: Mapping[type, int] = {kind: rank for rank, kind in enumerate(get_args(Item))}
+"""Those of one instant in this order: an ad and its message share a second."""
 
 
 @dataclass(frozen=True)
@@ -50,28 +97,54 @@ class ThreadView:
 
     thread: Thread
     aliases: Sequence[tuple[str, str]]
-    items: Sequence[MessageItem | CallItem]
+    items: Sequence[Item]
 
 
 def read_thread(database: Database, thread: Thread) -> ThreadView:
     """Read a thread as of one moment."""
     with database.transaction(f"reading thread {thread.id}") as transaction:
         aliases = transaction.rows("threads.aliases_of_contact", contact_id=thread.contact_id)
-        messages = transaction.rows("threads.messages_of_thread", thread_id=thread.id)
-        calls = [
-            replace(_read_call(transaction, call_from_row(row)), talk=row["talk"])
-            for row in transaction.rows("calls.calls_of_thread", thread_id=thread.id)
-        ]
-    items: list[MessageItem | CallItem] = [
-        MessageItem(row["sent_at"], row["wamid"], row["direction"], row["type"], row["body"])
-        for row in messages
-    ]
-    items += calls
-    items.sort(key=lambda item: item.at)
+        items = [*_told(transaction, thread.id), *_done(transaction, thread.id)]
+    items.sort(key=lambda item: (item.at, _RANKS[type(item)]))
     return ThreadView(thread, [(row["kind"], row["value"]) for row in aliases], items)
 
 
-def _read_call(transaction: Transaction, call: Call) -> CallItem:
+def _told(transaction: Transaction, thread_id: int) -> Iterator[Item]:
+    """Messages and calls, each with the touches that it told of; the other touches."""
+    loose = touches.of_thread(transaction, thread_id)
+
+    def told_by(**who: str) -> list[Touch]:
+        mine = [one for one in loose if all(getattr(one, field) == value for field, value in who.items())]
+        loose[:] = [one for one in loose if one not in mine]
+        return mine
+
+    for message in messages.of_thread(transaction, thread_id):
+        yield MessageItem(message.sent_at, message, told_by(wamid=message.wamid))
+    decided = {row["call_uuid"]: Followup(**row) for row in _rows(transaction, "followups", thread_id)}
+    for row in _rows(transaction, "calls", thread_id):
+        call = read_call(transaction, call_from_row(row))
+        followup = decided.get(call.call.uuid)
+        yield replace(call, talk=row["talk"], touches=told_by(call_uuid=call.call.uuid), followup=followup)
+    yield from (TouchItem(one.at, one) for one in loose)
+
+
+def _done(transaction: Transaction, thread_id: int) -> Iterator[Item]:
+    for seen in witness.of_thread(transaction, thread_id):
+        if seen.call_uuid is None:
+            yield WitnessItem(seen.at, seen)
+    for row in _rows(transaction, "callbacks", thread_id):
+        yield CallbackItem(row["booked_at"], Callback(**row))
+    for said in outcomes.of_thread(transaction, thread_id):
+        yield OutcomeItem(said.at, said)
+
+
+def _rows(transaction: Transaction, noun: str, thread_id: int) -> list[Row]:
+    name = "calls_of_thread" if noun == "calls" else "of_thread"
+    return transaction.rows(f"{noun}.{name}", thread_id=thread_id)
+
+
+def read_call(transaction: Transaction, call: Call) -> CallItem:
+    """A call with what was said in it so far."""
     recordings = transaction.rows("recordings.recordings_of_call", call_uuid=call.uuid)
     began = recordings[0]["started_at"] if recordings else call.offered_at
     rows = transaction.rows("segments.segments_of_call", call_uuid=call.uuid)

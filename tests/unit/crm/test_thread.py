@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
@@ -10,9 +11,24 @@ import pytest
 from fsctl.call.events import Consent
 from fsctl.call.state import Call, Disposition, Fault, Phase
 from fsctl.crm import as_json, as_text
-from fsctl.store.items import CallItem, MessageItem, ThreadView
+from fsctl.store.callbacks import Callback
+from fsctl.store.followups import Followup
+from fsctl.store.items import (
+    CallbackItem,
+    CallItem,
+    Item,
+    MessageItem,
+    OutcomeItem,
+    ThreadView,
+    TouchItem,
+    WitnessItem,
+)
+from fsctl.store.messages import Message
+from fsctl.store.outcomes import Outcome
 from fsctl.store.threads import Thread
+from fsctl.store.touches import Touch
 from fsctl.store.utterances import Progress
+from fsctl.store.witness import Witness
 from fsctl.transcribe.turns import Segment, statistics
 
 T0 = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -47,12 +63,44 @@ CALL = Call(
 PROGRESS = Progress(recordings=0, recordings_cut=0, utterances=0, done=0, failed=0)
 
 
+MESSAGE = Message(
+    wamid="w1", direction="inbound", type="text", body="hi", sent_at=T0, media=None, referral=None, context=None,
+    extra=None, wacid=None, first_body=None, edited_at=None, deleted_at=None, status=None, status_at=None,
+    code=None, title=None, reactions={},
+)  # fmt: skip
+TOUCH = Touch(
+    thread_id=9,
+    at=T0,
+    source="ad",
+    key="message/w1",
+    headline="Coffee\x1b[2J",
+    source_id="1202",
+    ctwa_clid="click",
+)
+
+
 def view(*calls: Call, body: str = "hi", name: str = "Ann") -> ThreadView:
-    items = [CallItem(call.offered_at, call, [], PROGRESS) for call in calls]
-    thread = Thread(9, 7, "15550100900", name, "es")
-    return ThreadView(
-        thread, [("wa_id", "15550100142")], [MessageItem(T0, "w1", "inbound", "text", body), *items]
+    return around(
+        MessageItem(T0, replace(MESSAGE, body=body)),
+        *(CallItem(call.offered_at, call, [], PROGRESS) for call in calls),
+        name=name,
     )
+
+
+def around(*items: Item, name: str = "Ann") -> ThreadView:
+    """A thread with these."""
+    return ThreadView(Thread(9, 7, "15550100900", name, "es"), [("wa_id", "15550100142")], items)
+
+
+def line(*items: Item) -> str:
+    """What people read of items."""
+    return "\n".join(as_text.render(around(*items)).splitlines()[2:])
+
+
+def value(item: Item) -> dict[str, Any]:
+    """What programs read of one."""
+    found: dict[str, Any] = json.loads(as_json.render(around(item)))["items"][0]
+    return found
 
 
 def text(**fields: Any) -> list[str]:
@@ -137,3 +185,82 @@ def test_who_spoke_how_long_stands_under_what_was_said() -> None:
         in (as_text.render(seen))
     )
     assert json.loads(as_json.render(seen))["items"][0]["transcript"]["talk"]["both"] == 0.1
+
+
+def test_what_became_of_a_message_stands_behind_it() -> None:
+    failed = replace(MESSAGE, direction="outbound", status="failed", code=131026, title="Undeliverable\n")
+    assert line(MessageItem(T0, failed)).endswith("us: hi  (not delivered: Undeliverable\\x0a)")
+    assert value(MessageItem(T0, failed))["error"] == {"code": 131026, "title": "Undeliverable\n"}
+    edited = replace(MESSAGE, edited_at=T0, reactions={"outbound": "👍"})
+    assert line(MessageItem(T0, edited)).endswith("Ann: hi  (👍, edited)")
+    taken_back = replace(MESSAGE, body="", edited_at=T0, deleted_at=T0)
+    assert line(MessageItem(T0, taken_back)).endswith("Ann:   (taken back)")
+    assert value(MessageItem(T0, replace(MESSAGE, status="read")))["error"] is None
+
+
+def test_a_message_of_several_lines_stays_in_its_column() -> None:
+    first, second = line(
+        MessageItem(T0, replace(MESSAGE, body="one\ntwo\x1b[31m", deleted_at=T0))
+    ).splitlines()
+    assert first.endswith("Ann: one")
+    assert second == "              two\\x1b[31m  (taken back)"
+
+
+def test_the_touch_stands_above_what_told_it() -> None:
+    above, message = line(MessageItem(T0, MESSAGE, [TOUCH])).splitlines()
+    assert above.endswith("← came by an ad: Coffee\\x1b[2J, id 1202")
+    assert message.endswith("Ann: hi")
+    hint = replace(TOUCH, source="link", trusted=False, headline="", source_id="", campaign="spring")
+    assert line(TouchItem(T0, hint)).endswith("← came by a call link (unsigned): spring")
+    assert line(TouchItem(T0, replace(hint, trusted=True, campaign=""))).endswith("← came by a call link")
+    told = value(CallItem(T0, CALL, [], PROGRESS, touches=[TOUCH]))["touches"]
+    assert [(one["ctwa_clid"], one["source_id"], one["campaign"]) for one in told] == [
+        ("click", "1202", None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "offer", "words"),
+    [
+        ("message", "button", "↪ went on in the chat with a call button: abandoned"),
+        ("message", "slot", "↪ went on in the chat with times to choose: abandoned"),
+        ("message", None, "↪ went on in the chat: abandoned"),
+        ("none", None, "↪ no message: abandoned"),
+    ],
+)
+def test_a_missed_call_says_what_was_done_about_it(outcome: str, offer: str | None, words: str) -> None:
+    decided = Followup(
+        call_uuid="c-1", thread_id=9, wacid=None, kind="abandoned", outcome=outcome, reason="abandoned",
+        offer=offer, outbox_key="k" if outcome == "message" else None, decided_at=T0,
+    )  # fmt: skip
+    item = CallItem(T0, CALL, [], PROGRESS, followup=decided)
+    assert line(item).splitlines()[-1].strip() == words
+    assert value(item)["followup"]["outcome"] == outcome
+    assert value(CallItem(T0, CALL, [], PROGRESS))["followup"] is None
+
+
+def test_a_callback_an_unseen_call_and_an_outcome_have_a_line_each() -> None:
+    chosen = Callback(
+        id=1, call_uuid="c-1", thread_id=9, queue="support@fsctl", starts_at=T0, ends_at=T0, language=None,
+        since=None, score=None, state="failed", reason="nobody\x07", payload=None, outbox_key=None, booked_at=T0,
+        changed_at=T0,
+    )  # fmt: skip
+    assert "a call, failed (nobody\\x07)" in line(CallbackItem(T0, chosen))
+    assert value(CallbackItem(T0, chosen))["missed_call"] == "c-1"
+    seen = Witness(
+        wacid="wacid.1", direction="inbound", at=T0, ended_at=None, status="FAILED", duration_s=None, events={},
+        call_uuid=None, alarmed_at=None,
+    )  # fmt: skip
+    assert line(WitnessItem(T0, seen)).endswith("☎ a call of theirs that only WhatsApp saw, failed")
+    assert value(WitnessItem(T0, seen))["item"] == "unseen_call"
+    sale = Outcome(
+        kind="sale", at=T0, who="crm\n", call_uuid="c-1", value=Decimal("129.0000"), currency="EUR"
+    )
+    assert line(OutcomeItem(T0, sale)).endswith("★ sale 129.00 EUR, by crm\\x0a")
+    assert line(OutcomeItem(T0, replace(sale, value=Decimal("0.1234")))).endswith(
+        "sale 0.1234 EUR, by crm\\x0a"
+    )
+    assert value(OutcomeItem(T0, sale))["value"] == "129.0000"
+    assert line(OutcomeItem(T0, replace(sale, counts=False, order_ref="A7"))).endswith(
+        "sale 129.00 EUR, order A7, by crm\\x0a (replaced later)"
+    )
