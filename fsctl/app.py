@@ -7,7 +7,6 @@ import pwd
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from fsctl.backoff import Backoff
 from fsctl.config import Config, Node
 from fsctl.errors import ConfigError, DatabaseDown, DatabaseError
 from fsctl.store import migrate
-from fsctl.store.db import Database, Wakeup
+from fsctl.store.db import Database
 from fsctl.store.embedded import Embedded
 
 if TYPE_CHECKING:
@@ -33,18 +32,9 @@ if TYPE_CHECKING:
     from fsctl.reconciler import Reconciler
     from fsctl.roster import Roster
     from fsctl.serving import Serving
-    from fsctl.transcribe.asking import Asking
-    from fsctl.transcribe.batch import Policy
-    from fsctl.transcribe.crew import Crew
-    from fsctl.transcribe.engine import Engine
     from fsctl.whatsapp.graph import Graph
 
 log = logging.getLogger(__name__)
-
-AUDIO = "fsctl_utterance"
-"""Wakes who waits for audio to decode."""
-MESSAGES = 20
-"""So many of a thread's last messages are looked at for what may be said in its calls."""
 
 
 def embedded(config: Config) -> Embedded:
@@ -106,7 +96,11 @@ def serve(config: Config) -> int:
         raise ConfigError(f"{config.source}: no [[node]]: which FreeSWITCH shall be served?")
     stop = Event()
     # Webhooks are taken before Postgres is there: Meta does not wait for it.
-    with database(config, "serve") as opened, app_chat.web(config, opened) as of_web:
+    with (
+        database(config, "serve") as opened,
+        app_chat.web(config, opened) as of_web,
+        _console(config, opened),
+    ):
         await_database(config)
         on_signal(stop.set)
         _adopt_names(config, opened)
@@ -119,6 +113,22 @@ def serve(config: Config) -> int:
                 _require_well(served, loops)
             gevent.killall(greenlets)
     return 0
+
+
+@contextmanager
+def _console(config: Config, opened: Database) -> Iterator[None]:
+    """The ESL console, where it has users. Raises ConfigError for an address that cannot be used."""
+    if not config.console.is_on:
+        yield
+        return
+    from fsctl.console.server import Server
+
+    server = Server(config.console, house(config, opened))
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 def _require_well(served: Sequence["Serving"], loops: Sequence["Greenlet"]) -> None:
@@ -350,105 +360,6 @@ def require_readable(spool: Path) -> None:
         raise ConfigError(f"spool {spool}: no such folder; FreeSWITCH and the media reader share it")
     if not os.access(spool, os.R_OK | os.X_OK):
         raise ConfigError(f"spool {spool}: cannot be read by this account")
-
-
-def transcribe(config: Config) -> int:
-    """A transcriber: plain Python, no gevent."""
-    from fsctl.store.utterances import Utterances
-    from fsctl.transcribe import second_opinion
-    from fsctl.transcribe.asking import Asking
-    from fsctl.transcribe.batch import Policy
-    from fsctl.transcribe.crew import Crew
-    from fsctl.transcribe.guard import Guard
-    from fsctl.transcribe.worker import Worker
-
-    settings = config.transcribe
-    engine = _engine(config, settings.model, threads=1, loops=_threads(config))
-    batch = settings.batch * _threads(config) // engine.at_once
-    policy = Policy(batch=batch, beam=settings.beam, shed_after_s=settings.shed_after_s)
-    asking = Asking(words=settings.words, prompt=settings.prompt, vocabulary=settings.vocabulary)
-    await_database(config)
-    with database(config, "transcribe") as opened:
-        utterances = Utterances(opened, messages=MESSAGES if settings.prompt else 0)
-        wakeups = [Wakeup(opened.dsn, [AUDIO]) for _ in range(engine.at_once)]
-        guard = Guard(second_opinion.voice)
-        crew = Crew(
-            [
-                Worker(utterances, engine, wakeup, guard, policy, lease_s=settings.lease_s, asking=asking)
-                for wakeup in wakeups
-            ]
-        )
-        on_signal(crew.stop)
-        with _final_passes(config, opened, crew, policy, asking):
-            crew.run(time.sleep)
-        for wakeup in wakeups:
-            wakeup.close()
-    return 0
-
-
-@contextmanager
-def _final_passes(
-    config: Config, opened: Database, crew: "Crew", policy: "Policy", asking: "Asking"
-) -> Iterator[None]:
-    """A thread for them beside the crew, with a model of its own; what goes wrong in it ends the crew."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from fsctl.store.transcripts import Transcripts
-    from fsctl.transcribe import second_opinion
-    from fsctl.transcribe.guard import Guard
-    from fsctl.transcribe.legs import Legs, give_way
-    from fsctl.transcribe.worker import worker_name
-
-    settings = config.transcribe
-    if not settings.has_final:
-        yield
-        return
-    model = settings.models[-1]
-    stopping = threading.Event()
-
-    def decode() -> None:
-        give_way()
-        messages = MESSAGES if settings.prompt else 0
-        threads = _threads(config)
-        legs = Legs(
-            Transcripts(opened, messages=messages), _engine(config, model, threads=threads),
-            Guard(second_opinion.voice), worker_name(), stopping, lease_s=settings.lease_s, windows=threads,
-            asking=asking,
-        )  # fmt: skip
-        wakeup = Wakeup(opened.dsn, [AUDIO])
-        try:
-            legs.run(wakeup, crew.busy, policy)
-        finally:
-            wakeup.close()
-            crew.stop()
-
-    with ThreadPoolExecutor(1, "final") as beside:
-        done = beside.submit(decode)
-        try:
-            yield
-        finally:
-            stopping.set()
-        done.result()
-
-
-def _threads(config: Config) -> int:
-    return config.transcribe.threads or os.cpu_count() or 1
-
-
-def _engine(config: Config, model: str, *, threads: int, loops: int = 1) -> "Engine":
-    from fsctl.transcribe import engine
-
-    settings = config.transcribe
-    options = engine.EngineOptions(
-        model_dir=engine.locate(settings.engine, model, config.models),
-        languages=settings.languages,
-        device=settings.device,
-        threads=threads,
-        loops=loops,
-    )
-    loaded = engine.load(settings.engine, options)
-    log.info("model %s is loaded", loaded.name)
-    return loaded
 
 
 def on_signal(stop: Callable[[], object]) -> None:

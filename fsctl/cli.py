@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from fsctl import config
 from fsctl.arguments import make_parser
@@ -75,7 +76,6 @@ def _archive(options: argparse.Namespace) -> int:
 
 
 def _transcribe(options: argparse.Namespace) -> int:
-    from fsctl import app
 
     if options.files:
         from fsctl.console import transcribing
@@ -86,7 +86,9 @@ def _transcribe(options: argparse.Namespace) -> int:
     for name in ("json", "vtt", "srt", "output", "model", "language", "redact"):
         if getattr(options, name):
             raise BadInput(f"--{name} is for files, and none is named; without a file this is the worker")
-    return app.transcribe(_load(options))
+    from fsctl import app_transcribe
+
+    return app_transcribe.transcribe(_load(options))
 
 
 def _transcribe_status(options: argparse.Namespace) -> int:
@@ -235,11 +237,46 @@ def _reconcile(options: argparse.Namespace) -> int:
     return 0 if is_well else 1
 
 
-def _whatsapp(_options: argparse.Namespace) -> int:
+def _whatsapp(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import whatsapp
     from fsctl.whatsapp import acl
 
-    print(acl.render(acl.networks(sys.stdin)), end="")
-    return 0
+    if options.action == "acl":
+        print(acl.render(acl.networks(sys.stdin)), end="")
+        return 0
+    settings = _load(options)
+    graph = app.graph(settings)
+
+    def connect(name: str) -> contextlib.AbstractContextManager[Any]:
+        return app.commands(settings.node(name))
+
+    if not whatsapp.writes(options):
+        return whatsapp.main(options, settings, graph, connect)
+    app.require_database(settings)
+    with app.database(settings, "whatsapp") as database:
+        return whatsapp.main(options, settings, graph, connect, whatsapp.auditor(database, app.account()))
+
+
+def _console(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import shell
+    from fsctl.console.commands import Who
+
+    settings = _load(options)
+    app.require_database(settings)
+    logging.getLogger().setLevel(logging.DEBUG if options.verbose else logging.ERROR)
+    printer = Printer()
+    printer.is_terminal = printer.is_terminal and config.wants_colour()
+    with app.database(settings, "console") as database:
+        house = app.house(settings, database)
+        one = shell.Shell(Who(app.account(), options.role), house, printer, as_json=options.json)
+        if options.execute:
+            house.ask = shell.asker()
+            return one.batch(options.execute)
+        if not sys.stdin.isatty():
+            return one.batch(sys.stdin)
+        return one.run(options.history or Path.home() / ".fsctl_history")
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -259,7 +296,7 @@ def _audit(options: argparse.Namespace) -> int:
 
 def _route(options: argparse.Namespace) -> int:
     from fsctl import answers, app
-    from fsctl.console import route
+    from fsctl.console import route, route_question
 
     settings = _load(options)
     if options.action == "sign":
@@ -267,9 +304,89 @@ def _route(options: argparse.Namespace) -> int:
         return 0
     app.require_database(settings)
     with app.database(settings, "route") as database:
-        found = answers.explain_route(settings, database, options)
+        found = route_question.explain(settings, database, options)
     print(route.as_json(found) if options.json else route.as_text(found))
     return 0
+
+
+def _attribution(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import attribution
+
+    settings = _load(options)
+    app.require_database(settings)
+    with app.database(settings, options.command) as database:
+        return attribution.main(options, settings, database, app.account())
+
+
+def _contact(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import contacts
+
+    settings = _load(options)
+    app.require_database(settings)
+    with app.database(settings, "contact") as database:
+        return contacts.main(options, database, app.account(), settings.whatsapp.portfolio)
+
+
+def _crm(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import crm
+
+    settings = _load(options)
+    app.require_database(settings)
+    with app.database(settings, "crm") as database:
+        return crm.main(options, settings, database, app.account())
+
+
+def _inbox(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import inbox
+
+    settings = _load(options)
+    app.require_database(settings)
+    with app.database(settings, "inbox") as database:
+        return inbox.main(options, database, app.account())
+
+
+def _strays(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import strays
+
+    settings = _load(options)
+    app.require_database(settings)
+    with app.database(settings, "strays") as database:
+        return strays.main(options, database)
+
+
+def _outbox(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import outbox
+
+    settings = _load(options)
+    app.require_database(settings)
+    with app.database(settings, "outbox") as database:
+        return outbox.main(options, database, app.account())
+
+
+def _message(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import message
+
+    settings = _load(options)
+    app.require_database(settings)
+    with app.database(settings, "message") as database:
+        return message.main(options, database, settings.policy, app.account())
+
+
+def _export(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import export
+
+    settings = _load(options)
+    app.require_database(settings)
+    with app.database(settings, "export") as database:
+        return export.main(options, database, settings.web.public_url, app.account())
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -322,14 +439,25 @@ COMMANDS: Mapping[str, Command] = {
     "simulate": _simulate,
     "init-db": _init_db,
     "thread": _thread,
+    "export": _export,
     "recording": _recording,
     "link": _link,
     "agent": _agent,
     "queue": _queue,
     "reconcile": _reconcile,
     "whatsapp": _whatsapp,
+    "console": _console,
     "audit": _audit,
     "route": _route,
+    "links": _attribution,
+    "outcome": _attribution,
+    "report": _attribution,
+    "inbox": _inbox,
+    "crm": _crm,
+    "strays": _strays,
+    "outbox": _outbox,
+    "message": _message,
+    "contact": _contact,
     "check": _check,
     "models": _models,
     "db": _db,
