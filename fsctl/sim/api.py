@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fsctl.sim import callcenter_config, db, sip, stuck
+import gevent
+
+from fsctl.sim import callcenter_config, customer, db, playback, sip, stuck
 from fsctl.sim.bus import HOSTNAME
 from fsctl.sim.channel import Channel
 from fsctl.sim.recording import parse_settings
@@ -284,11 +286,15 @@ def _uuid_record(switch: "Switch", arguments: str) -> str:
 
 
 def _uuid_broadcast(switch: "Switch", arguments: str) -> str:
-    """Accepted, and silent: the sound is not played and makes no event."""
+    """On the named channel only, whichever legs are asked for."""
     words = split(arguments)
     if len(words) < 2:
         return "-USAGE: <uuid> <path> [aleg|bleg|holdb|both]\n"
-    return "+OK Message sent\n" if words[0] in switch.channels else "-ERR invalid uuid\n"
+    channel = switch.channels.get(words[0])
+    if channel is None:
+        return "-ERR invalid uuid\n"
+    gevent.spawn(playback.over, channel, words[1])
+    return "+OK Message sent\n"
 
 
 COMMANDS: dict[str, Callable[["Switch", str], str]] = {
@@ -322,6 +328,7 @@ COMMANDS: dict[str, Callable[["Switch", str], str]] = {
     "uuid_transfer": _on_channel(
         "<uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]", 2, _uuid_transfer
     ),
+    "originate": customer.originate,
     "uuid_record": _uuid_record,
     "uuid_broadcast": _uuid_broadcast,
 }

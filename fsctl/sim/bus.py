@@ -7,8 +7,8 @@ to the switch, so a listener with a narrow subscription sees gaps.
 import time
 from typing import Protocol
 
+from fsctl.eventsocket.event import Event, Headers
 from fsctl.sim.clock import Clock
-from fsctl.sim.event import Event, Headers
 
 HOSTNAME = "sim"
 SWITCHNAME = "fsctl-sim"

@@ -12,7 +12,7 @@ strategies (refused when the queue is made), tier rules, uuid-standby agents.
 
 from typing import TYPE_CHECKING
 
-from fsctl.sim.event import Headers
+from fsctl.eventsocket.event import Headers
 from fsctl.sim.member import SUBCLASS
 from fsctl.sim.tables import LOGGED_IN, Agent, AgentOptions, Member, Queue, QueueOptions, Tier, TierOptions
 

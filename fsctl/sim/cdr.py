@@ -6,8 +6,8 @@ Names and order are those of call_queue_plain (answered) and cc_abandon (an agen
 import time
 from collections.abc import Mapping
 
+from fsctl.eventsocket.event import Headers
 from fsctl.sim import sip
-from fsctl.sim.event import Headers
 from fsctl.sim.profile import Profile
 
 Q850 = {

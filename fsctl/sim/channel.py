@@ -13,11 +13,11 @@ from dataclasses import replace
 
 from gevent.event import Event as Flag
 
+from fsctl.eventsocket.event import Headers
 from fsctl.sim import cdr, rtp, sip
 from fsctl.sim.audio import Track
 from fsctl.sim.bus import Bus
 from fsctl.sim.dialplan import expand
-from fsctl.sim.event import Headers
 from fsctl.sim.plan import PLAN_RATE, Quality
 from fsctl.sim.profile import Profile
 

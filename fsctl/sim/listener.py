@@ -1,7 +1,7 @@
 """One ESL connection: framing, authentication, and the queue of events.
 
-It knows the words of mod_event_socket; what an ``api`` does is in api.py, who
-gets which event in subscription.py. Theory of operation: one greenlet
+It knows the words of mod_event_socket; what an ``api`` does is in api.py, framing and who gets which event in
+``fsctl.eventsocket``. Theory of operation: one greenlet
 reads commands and answers them; another wakes when events wait, pauses up to 20 ms as FreeSWITCH's poll does,
 and writes all of them in one burst. A lock keeps the two apart, so a running ``api`` holds back the events of
 this connection only.
@@ -10,7 +10,6 @@ Replies have ``Content-Type`` first, events ``Content-Length`` first (every capt
 """
 
 import collections
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,9 +19,11 @@ from gevent.exceptions import ConcurrentObjectUseError
 from gevent.lock import RLock
 from gevent.socket import SHUT_RDWR, socket
 
+from fsctl.eventsocket.command import Command, Commands, TooLong
+from fsctl.eventsocket.event import Event, Headers
+from fsctl.eventsocket.subscription import MY_EVENTS
 from fsctl.sim import api
-from fsctl.sim.event import Event, Headers
-from fsctl.sim.subscription import MY_EVENTS, Subscription
+from fsctl.sim.subscription import Subscription
 
 if TYPE_CHECKING:
     from fsctl.sim.switch import Switch
@@ -47,23 +48,6 @@ PREFIXES = ("event", "nixevent")
 LOG_LEVELS = ("console", "alert", "crit", "err", "warning", "notice", "info", "debug")
 
 
-class Command:
-    """A command line with the headers below it, and its body if it announced one."""
-
-    def __init__(self, text: str) -> None:
-        lines = [line.rstrip("\r") for line in text.split("\n")]
-        self.line = lines[0]
-        self.word, _, self.rest = self.line.partition(" ")
-        self.word = self.word.lower()
-        pairs = (line.partition(":") for line in lines[1:] if ":" in line)
-        self.headers = [(name.strip(), value.strip()) for name, _, value in pairs]
-        self.body = ""
-
-    def header(self, name: str) -> str:
-        """A header's value, whatever its case; empty when absent."""
-        return next((value for key, value in self.headers if key.lower() == name.lower()), "")
-
-
 class Listener:
     """One connection. The bus calls ``offer``; ``run`` is the greenlet that reads commands."""
 
@@ -78,7 +62,7 @@ class Listener:
         self._queue: collections.deque[Event] = collections.deque()
         self._waiting = Flag()
         self._lock = RLock()
-        self._buffer = b""
+        self._commands = Commands(MAX_COMMAND_BYTES)
 
     # Events -----------------------------------------------------------------------------------------------
 
@@ -126,31 +110,20 @@ class Listener:
                 if command.line:
                     with self._lock:
                         self._answer(command)
-        except OSError:
+        except (OSError, TooLong):
             self.closed = True
         finally:
             self.close()
             writer.kill(block=False)
 
     def _read_command(self) -> Command | None:
-        """The next block up to an empty line; line ends may be CRLF (handshake_crlf)."""
-        while (end := re.search(rb"\r?\n\r?\n", self._buffer)) is None:
+        """The next command; None when there will be none."""
+        while (command := self._commands.next()) is None:
             data = self.connection.recv(65536)
-            if not data or len(self._buffer) > MAX_COMMAND_BYTES:
+            if not data:
                 return None
-            self._buffer += data
-        block, self._buffer = self._buffer[: end.start()], self._buffer[end.end() :]
-        command = Command(block.decode("utf-8", "surrogateescape").lstrip("\r\n"))
-        length = command.header("Content-Length")
-        if length.isdigit():
-            command.body = self._read_body(min(int(length), MAX_COMMAND_BYTES))
+            self._commands.feed(data)
         return command
-
-    def _read_body(self, length: int) -> str:
-        while len(self._buffer) < length and (data := self.connection.recv(65536)):
-            self._buffer += data
-        body, self._buffer = self._buffer[:length], self._buffer[length:]
-        return body.decode("utf-8", "surrogateescape")
 
     def _answer(self, command: Command) -> None:
         word = next((name for name in PREFIXES if command.word.startswith(name)), command.word)
@@ -245,7 +218,7 @@ def _exit(listener: Listener, _command: Command) -> None:
 
 def _event(listener: Listener, command: Command) -> None:
     words = command.rest.split()
-    if words and words[0].lower() in ("plain", "json"):
+    if words and words[0].lower() in ("plain", "json", "xml"):
         listener.form = words.pop(0).lower()
     if listener.subscription.add(words):
         listener.reply(f"+OK event listener enabled {listener.form}")
@@ -289,7 +262,7 @@ def _filter(listener: Listener, command: Command) -> None:
         filters.append((words[0], words[1]))
         listener.reply(f"+OK filter added. [{words[0]}]=[{words[1]}]")
     else:
-        listener.reply("-ERR command not found")
+        listener.reply("-ERR invalid syntax" if words else "-ERR command not found")
 
 
 def _api(listener: Listener, command: Command) -> None:
@@ -312,9 +285,12 @@ def _bgapi(listener: Listener, command: Command) -> None:
 
 def _log(listener: Listener, command: Command) -> None:
     """The level is accepted; no log line is ever sent, since the simulator has no log of its own."""
-    level = command.rest.lower() or "info"
-    number = LOG_LEVELS.index(level) if level in LOG_LEVELS else 7
-    listener.reply(f"+OK log level {command.rest or 'info'} [{number}]")
+    level = command.rest.lower() or "debug"
+    if level not in LOG_LEVELS and level not in tuple("01234567"):
+        listener.reply("-ERR invalid log level")
+        return
+    number = int(level) if level.isdigit() else LOG_LEVELS.index(level)
+    listener.reply(f"+OK log level {command.rest} [{number}]")
 
 
 def _nolog(listener: Listener, _command: Command) -> None:

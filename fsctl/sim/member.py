@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import gevent
 
+from fsctl.eventsocket.event import Headers
 from fsctl.sim.channel import Channel
-from fsctl.sim.event import Headers
 from fsctl.sim.playback import Status, play
 from fsctl.sim.tables import Member, Queue
 

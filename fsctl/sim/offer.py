@@ -8,9 +8,9 @@ CHANNEL_BRIDGE. The bridge itself is run by the caller's greenlet, session.py.
 
 from typing import TYPE_CHECKING
 
+from fsctl.eventsocket.event import Headers
 from fsctl.sim import sip
 from fsctl.sim.channel import Channel
-from fsctl.sim.event import Headers
 from fsctl.sim.member import SUBCLASS
 from fsctl.sim.plan import Ring
 from fsctl.sim.profile import Profile, Times

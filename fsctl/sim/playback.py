@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import soundfile
 
+from fsctl.eventsocket.event import Headers
 from fsctl.sim import digits
 from fsctl.sim.audio import hold_music, tone
 from fsctl.sim.channel import Channel
-from fsctl.sim.event import Headers
 from fsctl.sim.plan import PLAN_RATE, Audio
 
 #: ``Playback-Status``: ``break`` when a key or FreeSWITCH's CF_BREAK ended it, ``done`` else, even at a hangup.
@@ -94,8 +94,7 @@ def play(
     sound = find(name)
     if sound is None:
         return None
-    typed = [("Playback-File-Type", name.partition("://")[0])] if _is_typed(name) else []
-    playback: Headers = [*typed, ("Playback-File-Path", name)]
+    playback = _named(name)
     channel.heard.play(channel.position(), sound.audio, loop=sound.loop)
     channel.fire("PLAYBACK_START", after=playback)
     started_us = channel.bus.clock.now_us()
@@ -104,6 +103,22 @@ def play(
     channel.update(_variables(channel.bus.clock.now_us() - started_us))
     channel.fire("PLAYBACK_STOP", after=[*playback, ("Playback-Status", status)])
     return status
+
+
+def over(channel: Channel, name: str) -> None:
+    """Play over what is heard, as uuid_broadcast does: its two events. The sound is not mixed into a recording."""
+    sound = find(name)
+    if sound is None or sound.seconds == ENDLESS:
+        return
+    channel.fire("PLAYBACK_START", after=_named(name))
+    channel.bus.clock.sleep(sound.seconds)
+    if channel.ready:
+        channel.fire("PLAYBACK_STOP", after=[*_named(name), ("Playback-Status", "done")])
+
+
+def _named(name: str) -> Headers:
+    typed = [("Playback-File-Type", name.partition("://")[0])] if _is_typed(name) else []
+    return [*typed, ("Playback-File-Path", name)]
 
 
 def _is_typed(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from fsctl.sim.event import Headers
+from fsctl.eventsocket.event import Headers
 
 
 @dataclass

@@ -20,9 +20,9 @@ import gevent
 import numpy as np
 from gevent.event import Event as Flag
 
+from fsctl.eventsocket.event import Headers
 from fsctl.sim.channel import Channel
 from fsctl.sim.clock import Clock
-from fsctl.sim.event import Headers
 from fsctl.sim.plan import PLAN_RATE, Audio
 
 FRAME_S = 0.02

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import gevent
 
+from fsctl.eventsocket.event import Headers
 from fsctl.sim import applications, digits, sip
 from fsctl.sim.audio import comfort_noise
 from fsctl.sim.channel import Channel
 from fsctl.sim.dialplan import Action
-from fsctl.sim.event import Headers
 from fsctl.sim.offer import STEP_S
 from fsctl.sim.plan import CallPlan
 from fsctl.sim.profile import Profile, Times

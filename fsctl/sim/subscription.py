@@ -1,21 +1,13 @@
-"""Which events a connection gets: names, CUSTOM subclasses, filters.
+"""Which events are worth making: of most, nobody asks for more than their own headers tell.
 
-Pure. The rules are those of mod_event_socket.c: ``event`` and ``nixevent`` 2249-2400, filters 300-390. Once a
-filter exists, events that lack its header are dropped.
+Who gets which is the Event Socket's rule (``fsctl.eventsocket.subscription``); this is the simulator's short cut.
 """
 
-import re
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 
-from fsctl.sim.event import EVENT_NAMES, Event, Headers
-
-_MY_EVENTS = """
-CHANNEL_ANSWER CHANNEL_APPLICATION CHANNEL_BRIDGE CHANNEL_CREATE CHANNEL_DATA CHANNEL_DESTROY
-CHANNEL_EXECUTE CHANNEL_EXECUTE_COMPLETE CHANNEL_HANGUP CHANNEL_HANGUP_COMPLETE CHANNEL_ORIGINATE
-CHANNEL_UUID CHANNEL_OUTGOING CHANNEL_PARK CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_STATE
-CHANNEL_UNBRIDGE CHANNEL_UNPARK CHANNEL_CALLSTATE CHANNEL_HOLD CHANNEL_UNHOLD CALL_UPDATE
-"""
+from fsctl.eventsocket import subscription
+from fsctl.eventsocket.event import Headers
+from fsctl.eventsocket.subscription import matches, signed
 
 #: Headers that come with the channel or with any event, not with this one.
 FROM_CHANNEL = (
@@ -23,70 +15,9 @@ FROM_CHANNEL = (
     "freeswitch-", "event-",
 )  # fmt: skip
 
-#: The events of ``myevents`` (mod_event_socket.c 2096-2125).
-MY_EVENTS = frozenset(_MY_EVENTS.split())
 
-
-class Subscription:
-    """Which events a connection gets: names, CUSTOM subclasses, filters."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-        self.subclasses: set[str] = set()
-        self.all = False
-        self.active = False
-        self.my_uuid: str | None = None
-        self.filters: list[tuple[str, str]] = []
-
-    def add(self, words: Iterable[str]) -> int:
-        """Take event names, then (after CUSTOM) subclasses; returns how many names were known."""
-        known, custom = 0, False
-        for word in words:
-            if custom:
-                self.subclasses.add(word)
-            elif word.upper() in EVENT_NAMES:
-                known += 1
-                self.all = self.all or word.upper() == "ALL"
-                custom = word.upper() == "CUSTOM"
-                self.names.add(word.upper())
-        self.active = self.active or known > 0
-        return known
-
-    def remove(self, words: Iterable[str]) -> int:
-        """``nixevent``: taking one name from ``all`` leaves the others; subclasses follow CUSTOM."""
-        known, custom = 0, False
-        for word in words:
-            name = word.upper()
-            if custom:
-                self.subclasses.discard(word)
-            elif name in EVENT_NAMES:
-                known += 1
-                if name == "CUSTOM":
-                    custom = True
-                elif name == "ALL":
-                    self.all = False
-                    self.names.clear()
-                else:
-                    self._remove_one(name)
-        return known
-
-    def _remove_one(self, name: str) -> None:
-        if self.all:
-            self.all = False
-            self.names = set(EVENT_NAMES) - {"ALL"}
-        self.names.discard(name)
-
-    def clear(self) -> None:
-        """``noevents``."""
-        self.names.clear()
-        self.subclasses.clear()
-        self.all = self.active = False
-
-    def hears(self, name: str, subclass: str) -> bool:
-        """Whether events of this name are asked for; what their headers say is for ``wants``."""
-        if self.all or not self.active:
-            return self.active
-        return name in self.names and (name != "CUSTOM" or not subclass or subclass in self.subclasses)
+class Subscription(subscription.Subscription):
+    """Which events a connection gets, and which are worth making for it."""
 
     def may_want(self, name: str, subclass: str, own: Headers) -> bool:
         """Whether such an event can be wanted, as far as its name and its own headers tell: of most it is not worth
@@ -97,45 +28,10 @@ class Subscription:
         known = {key.lower(): value for key, value in reversed([("Event-Name", name), *own])}
         return not self.filters or any(_may_hit(header, wanted, known) for header, wanted in self.filters)
 
-    def wants(self, event: Event) -> bool:
-        """The decision of mod_event_socket.c event_handler, lines 300-390."""
-        if not self.hears(event.name, event.subclass):
-            return False
-        if self.filters and not self._passes(event):
-            return False
-        return self.my_uuid is None or self.my_uuid == (event.get("Unique-ID") or "")
-
-    def _passes(self, event: Event) -> bool:
-        """Positive filters are ORed, a hit of a ``-value`` filter drops, no hit at all drops too."""
-        send = False
-        for name, wanted in self.filters:
-            text, positive = _signed(wanted)
-            if send and positive:
-                continue
-            value = event.get(name)
-            if value is not None and _matches(value, text, wanted.startswith("/")):
-                if not positive:
-                    return False
-                send = True
-        return send
-
-
-def _signed(wanted: str) -> tuple[str, bool]:
-    text = wanted.lstrip("+- ")
-    return text, not wanted[: len(wanted) - len(text)].replace(" ", "").endswith("-")
-
 
 def _may_hit(header: str, wanted: str, known: Mapping[str, str]) -> bool:
     name = header.lower()
-    text, positive = _signed(wanted)
+    text, positive = signed(wanted)
     if name in known:
-        return positive and _matches(known[name], text, wanted.startswith("/"))
+        return positive and matches(known[name], text, wanted.startswith("/"))
     return name.startswith(FROM_CHANNEL)
-
-
-@lru_cache(maxsize=1024)
-def _matches(value: str, text: str, is_regex: bool) -> bool:
-    if not is_regex:
-        return value.lower() == text.lower()
-    body, _, flags = text[1:].rpartition("/") if text.count("/") > 1 else (text[1:], "", "")
-    return re.search(body, value, re.IGNORECASE if "i" in flags else 0) is not None

@@ -15,7 +15,8 @@ from gevent.pool import Group
 from gevent.server import StreamServer
 from gevent.socket import socket
 
-from fsctl.sim import api, sip, stuck
+from fsctl.eventsocket.event import Headers
+from fsctl.sim import api, customer, sip, stuck
 from fsctl.sim.api import VERSION_LONG
 from fsctl.sim.applications import APPLICATIONS
 from fsctl.sim.audio import comfort_noise, hold_music
@@ -25,7 +26,6 @@ from fsctl.sim.channel import Channel
 from fsctl.sim.clock import Clock
 from fsctl.sim.db import Rows
 from fsctl.sim.dialplan import Dialplan
-from fsctl.sim.event import Headers
 from fsctl.sim.listener import SHUT_DOWN, Listener
 from fsctl.sim.offer import Offer
 from fsctl.sim.options import SwitchOptions
@@ -47,6 +47,8 @@ class Switch:
         self.rng = random.Random(options.seed)
         self.db: Rows = {}
         """mod_db's rows: they outlive the process."""
+        self.customer: Callable[[str], CallPlan | None] = customer.answers
+        """What a customer does whom the switch calls, by number; None: declines."""
         self._port = options.port
         self._server: StreamServer | None = None
         self._greenlets = Group()
@@ -175,10 +177,17 @@ class Switch:
     def _arrive(self, uuid: str, plan: CallPlan) -> None:
         self.clock.sleep(plan.start_after_s)
         channel = Channel(self.bus, uuid, sip.channel_name(plan), "inbound")
-        self._plans[uuid] = plan
-        self.add(channel)
         self._waiting_calls -= 1
-        Session(self, channel, plan).run()
+        self._run(Session(self, channel, plan))
+
+    def attend(self, session: Session) -> None:
+        """Let a call go on that did not come by ``place_call``."""
+        self._greenlets.spawn(self._run, session)
+
+    def _run(self, session: Session) -> None:
+        self._plans[session.channel.uuid] = session.plan
+        self.add(session.channel)
+        session.run()
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Wait (wall seconds) until no call is to arrive or still on; False: they are not over yet."""

@@ -6,8 +6,8 @@ Columns and their order are those of api_transcript. Times are epoch seconds, du
 from dataclasses import dataclass
 from typing import Literal
 
+from fsctl.eventsocket.event import Headers
 from fsctl.sim.channel import Channel
-from fsctl.sim.event import Headers
 
 #: Who counts as an agent that exists (members_callback's SELECT): all but Logged Out.
 LOGGED_IN = ("Available", "Available (On Demand)", "On Break")

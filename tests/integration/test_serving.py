@@ -16,10 +16,10 @@ from fsctl.controller import Controller
 from fsctl.esl import encode
 from fsctl.esl.decode import Origin
 from fsctl.esl.link import Address, Link
+from fsctl.eventsocket.event import Event as SwitchEvent
+from fsctl.eventsocket.event import Headers
 from fsctl.serving import Serving
 from fsctl.sim import CallPlan, Ring, Switch
-from fsctl.sim.event import Event as SwitchEvent
-from fsctl.sim.event import Headers
 from fsctl.store.calls import Calls
 from fsctl.store.db import Database
 from fsctl.store.links import Links, NodeLock

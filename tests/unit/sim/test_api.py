@@ -101,7 +101,7 @@ def test_the_list_of_queues_has_the_columns_and_values_of_the_transcript(lab, co
 
 
 def test_what_is_not_modelled_is_an_unknown_command(lab, connect):
-    assert connect(lab).api("originate sofia/x/y &park") == "-ERR originate Command not found!\n"
+    assert connect(lab).api("conference list") == "-ERR conference Command not found!\n"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fsctl.sim.event import Event, url_encode
+from fsctl.eventsocket.event import Event, url_encode
 from tests.unit.sim.wire import captured
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsctl.sim.event import Event
+from fsctl.eventsocket.event import Event
 from fsctl.sim.subscription import Subscription
 
 

@@ -35,6 +35,11 @@ class Frame:
         return event
 
 
+def _headers(head: bytes) -> list[tuple[str, str]]:
+    parts = (line.partition(": ") for line in head.decode().split("\n") if line)
+    return [(name, value) for name, _, value in parts]
+
+
 class Client:
     """A blocking ESL client that knows nothing but framing."""
 
@@ -59,7 +64,7 @@ class Client:
             if not self.fill():
                 raise EOFError
         head, _, self.buffer = self.buffer.partition(b"\n\n")
-        headers = [tuple(line.split(": ", 1)) for line in head.decode().split("\n") if line]
+        headers = _headers(head)
         length = int(dict(headers).get("Content-Length", 0))
         while len(self.buffer) < length:
             if not self.fill():
@@ -118,7 +123,7 @@ def captured(name: str) -> Iterator[Frame]:
     data = (CAPTURES / f"{name}.bin").read_bytes()
     while data:
         head, _, data = data.partition(b"\n\n")
-        headers = [tuple(line.split(": ", 1)) for line in head.decode().split("\n") if line]
+        headers = _headers(head)
         length = int(dict(headers).get("Content-Length", 0))
         yield Frame(headers, data[:length])
         data = data[length:]

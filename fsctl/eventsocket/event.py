@@ -1,14 +1,17 @@
-"""One event, and its two encodings: ``plain`` and ``json``.
+"""One event, and its encodings: ``plain``, ``json`` and ``xml``.
 
 Theory of operation. An event is an ordered list of headers, in which a name may occur twice (``Hangup-Cause``
 in CHANNEL_HANGUP_COMPLETE, ``Channel-Write-Codec-Name`` in CODEC: call_queue_plain, call_queue_json), and an
-optional body. Both encodings keep order and duplicates. The outer header of an event is ``Content-Length``
+optional body. All encodings keep order and duplicates. The outer header of an event is ``Content-Length``
 and then ``Content-Type``; replies to commands have them the other way round.
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from json import JSONEncoder
+from urllib.parse import quote
+from xml.sax.saxutils import escape as xml_escape
 
 Headers = list[tuple[str, str]]
 
@@ -45,12 +48,28 @@ def url_encode(value: str) -> str:
     return UNSAFE.sub(lambda found: b"%%%02X" % found[0][0], data).decode("ascii")
 
 
+@lru_cache(maxsize=1 << 13)
+def exact(value: str) -> str:
+    """Percent-encoding that every client decodes to what it was, unlike FreeSWITCH's."""
+    return quote(value, safe="!$'()*,/-._~", errors="surrogateescape")
+
+
 class Event:
     """Headers in order, perhaps a body; encoded once per format, however many listeners get it."""
 
-    __slots__ = ("_index", "_json", "_plain", "body", "headers", "name", "subclass")
+    __slots__ = ("_encode", "_index", "_json", "_plain", "_xml", "body", "headers", "name", "subclass")
 
-    def __init__(self, name: str, headers: Headers, *, subclass: str = "", body: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        headers: Headers,
+        *,
+        subclass: str = "",
+        body: str = "",
+        encode: Callable[[str], str] = url_encode,
+    ) -> None:
+        """Args: encode: of the values of plain events; as FreeSWITCH does it unless ``exact``."""
+        self._encode = encode
         self.name = name
         self.subclass = subclass
         self.headers = headers
@@ -58,6 +77,7 @@ class Event:
         self._index: dict[str, str] | None = None
         self._plain: bytes | None = None
         self._json: bytes | None = None
+        self._xml: bytes | None = None
 
     def get(self, name: str) -> str | None:
         """The first header of that name; case does not matter, as in switch_event_get_header."""
@@ -70,8 +90,8 @@ class Event:
         return self._index.get(name.lower())
 
     def frame(self, form: str) -> bytes:
-        """The outer header and the event, in ``plain`` or ``json``."""
-        payload = self.json() if form == "json" else self.plain()
+        """The outer header and the event, in ``plain``, ``json`` or ``xml``."""
+        payload = {"json": self.json, "xml": self.xml}.get(form, self.plain)()
         return b"Content-Length: %d\nContent-Type: text/event-%s\n\n%s" % (
             len(payload),
             form.encode(),
@@ -82,7 +102,7 @@ class Event:
         """One ``Name: encoded value`` a line; a body has an inner Content-Length (bgapi_background_job)."""
         if self._plain is None:
             body = self.body.encode("utf-8", "surrogateescape")
-            lines = [f"{name}: {url_encode(value)}\n" for name, value in self.headers]
+            lines = [f"{name}: {self._encode(value)}\n" for name, value in self.headers]
             if body:
                 lines.append(f"Content-Length: {len(body)}\n")
             self._plain = "".join(lines).encode("utf-8") + b"\n" + body
@@ -97,6 +117,31 @@ class Event:
                 pairs.append(("_body", self.body))
             self._json = _object(pairs).encode("utf-8", "surrogateescape")
         return self._json
+
+    def xml(self) -> bytes:
+        """switch_event_xmlize: values percent-encoded as in plain, the body as it is."""
+        if self._xml is None:
+            lines = ["<event>", "  <headers>"]
+            lines += [f"    <{name}>{self._encode(value)}</{name}>" for name, value in self._named()]
+            lines.append("  </headers>")
+            if self.body:
+                size = len(self.body.encode("utf-8", "surrogateescape"))
+                lines.append(f"  <Content-Length>{size}</Content-Length>")
+                lines.append(f"  <body>{_NOT_XML.sub(_instead, xml_escape(self.body))}</body>")
+            self._xml = ("\n".join([*lines, "</event>"]) + "\n").encode("utf-8", "surrogateescape")
+        return self._xml
+
+    def _named(self) -> Headers:
+        """Headers whose name can be that of an element."""
+        return [(name, value) for name, value in self.headers if _XML_NAME.fullmatch(name)]
+
+
+_XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+def _instead(_found: re.Match[str]) -> str:
+    return "\ufffd"
 
 
 _encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
