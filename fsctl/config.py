@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from fsctl import config_chat, config_policy
+from fsctl import config_chat, config_console, config_crm, config_policy
 from fsctl.call.policy import Policy, Queue
 from fsctl.config_chat import Web, WhatsApp
+from fsctl.config_console import Console
+from fsctl.config_crm import Crm
 from fsctl.errors import ConfigError
 from fsctl.tables import Environment, Tables
 
@@ -35,7 +37,9 @@ class Node:
     """From ``password_env`` or ``password_file``; never written in the file itself."""
     spool: Path = Path("spool")
     """Folder in which this node's recordings grow. The media reader of the node must see it."""
-    contexts: Mapping[str, str] = field(default_factory=lambda: {"whatsapp": "whatsapp", "fsctl-sip": "sip"})
+    contexts: Mapping[str, str] = field(
+        default_factory=lambda: {"whatsapp": "whatsapp", "fsctl-sip": "sip", "fsctl-callback": "whatsapp"}
+    )
     """Dialplan contexts that are front doors of ours -> ``whatsapp`` or ``sip``."""
 
 
@@ -142,6 +146,8 @@ class Config:
     transcribe: Transcribe = Transcribe()
     web: Web = field(default_factory=Web)
     whatsapp: WhatsApp = field(default_factory=WhatsApp)
+    console: Console = field(default_factory=Console)
+    crm: Crm = field(default_factory=Crm)
 
     @property
     def queues(self) -> Mapping[str, Queue]:
@@ -185,6 +191,11 @@ def load(path: Path | None, environment: Environment = os.environ) -> Config:
     return _override(_config(table, tables), environment)
 
 
+def wants_colour(environment: Environment = os.environ) -> bool:
+    """Whether colours may be used where there is a terminal: not with NO_COLOR set (no-color.org)."""
+    return not environment.get("NO_COLOR")
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
@@ -223,7 +234,20 @@ def _config(table: dict[str, Any], tables: Tables) -> Config:
         )
     policy = config_policy.read(rest, tables)
     web, whatsapp = config_chat.read(rest, tables)
-    tables_of_ours = {"nodes", "policy", "media", "archive", "websocket", "transcribe", "web", "whatsapp"}
+    console = config_console.read(rest, tables)
+    crm = config_crm.read(rest, tables)
+    tables_of_ours = {
+        "nodes",
+        "policy",
+        "media",
+        "archive",
+        "websocket",
+        "transcribe",
+        "web",
+        "whatsapp",
+        "console",
+        "crm",
+    }
     top = tables.fill(Config, rest, "", skip={"source", *tables_of_ours})
     found = tuple(_node(node, f"node[{i}]", top.lab, tables) for i, node in enumerate(nodes))
     names = [node.name for node in found]
@@ -242,6 +266,8 @@ def _config(table: dict[str, Any], tables: Tables) -> Config:
         transcribe=transcribe,
         web=web,
         whatsapp=whatsapp,
+        console=console,
+        crm=crm,
     )
 
 

@@ -1,5 +1,7 @@
 """Text on its way to a terminal: strangers' text made harmless, and a little colour."""
 
+import json
+import re
 import sys
 import unicodedata
 from typing import TextIO
@@ -23,6 +25,28 @@ def escape(text: str) -> str:
         else _visible(character)
         for character in text
     )
+
+
+_MOVES = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]|\r(?!\n)"
+)
+
+
+def escape_lines(text: str) -> str:
+    """The same for text of many lines, which stay: quick, for what a switch answers."""
+    return text if text.isprintable() else _MOVES.sub(lambda found: _visible(found[0]), text)
+
+
+def escape_json(text: str) -> str:
+    """The same for JSON of many lines, which keeps its value: such characters become JSON's own escapes."""
+    return "\n".join(
+        line if line.isprintable() else "".join(map(_escaped, line)) for line in text.split("\n")
+    )
+
+
+def _escaped(character: str) -> str:
+    return character if escape(character) == character else json.dumps(character)[1:-1]
 
 
 def _visible(character: str) -> str:

@@ -124,11 +124,15 @@ class Connection(InboundESL):  # type: ignore[misc]
             raise CommandRefused(f"{type(command).__name__}: FreeSWITCH said {reply.text.strip()[:200]!r}")
         return reply.text
 
-    def send(self, data: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
-        """Write one command, with header lines if it has any, and wait for its reply's text; see ``request``."""
+    def send(self, data: str, timeout_s: float = COMMAND_TIMEOUT_S, body: bytes = b"") -> str:
+        """Write one command, with header lines if it has any, and wait for its reply's text; see ``request``.
+
+        Args:
+            body: what stands below; one of the headers says how long it is.
+        """
         encode.command(data)
         try:
-            raw = data.encode() + b"\n\n"
+            raw = data.encode() + b"\n\n" + body
         except UnicodeError as error:
             raise Unencodable("half a surrogate pair in a command") from error
         result: AsyncResult = AsyncResult()

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from fsctl import config
-from fsctl.call.policy import Number, Policy, Queue, Rule
+from fsctl.call.policy import Followup, Number, Policy, Queue, Rule
+from fsctl.config_chat import Calling, Web, WhatsApp
+from fsctl.config_console import Console, User
+from fsctl.config_crm import Crm
 from fsctl.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -48,6 +51,36 @@ MISTAKES = {
     "forks with a short secret": (
         '[websocket]\nlisten = "127.0.0.1:1"\nsecret_env = "ESL"',
         r"websocket\.secret: expected .* at least 16",
+    ),
+    "a console that listens nowhere": ('[console]\nlisten = "here"', r"console\.listen: expected HOST:PORT"),
+    "a network that is none": ('[console]\nallow = ["10.0.0.1/8"]', r"console\.allow: expected networks"),
+    "a role that is none": (
+        '[[console.user]]\nname = "ann"\nrole = "root"\npassword_env = "ESL"',
+        r'console\.user\[0\]\.role: expected "viewer" or "operator" or "admin"',
+    ),
+    "a user without a password": (
+        '[[console.user]]\nname = "ann"',
+        r"console\.user\[0\]: expected password_env",
+    ),
+    "two users with one password": (
+        '[[console.user]]\nname = "a"\npassword_env = "ESL"\n[[console.user]]\nname = "b"\npassword_env = "ESL"',
+        r"console\.user: each needs a password of its own",
+    ),
+    "two users with one name": (
+        '[[console.user]]\nname = "a"\npassword_env = "ESL"\n[[console.user]]\nname = "a"\npassword_env = "ESL"',
+        r"console\.user: each needs a name of its own",
+    ),
+    "a user's name with a colon": (
+        '[[console.user]]\nname = "a:b"\npassword_env = "ESL"',
+        r"console\.user\[0\]\.name: expected a name such as",
+    ),
+    "a dataset that is none": (
+        '[whatsapp]\nconversions_dataset = "x"',
+        r"conversions_dataset: expected the digits",
+    ),
+    "a dataset of no account": (
+        '[whatsapp]\nconversions_dataset = "7"',
+        r"whatsapp\.waba_id: expected an id",
     ),
     "forks nowhere": ('[websocket]\nlisten = "9000"', r"websocket\.listen: expected HOST:PORT"),
     "forks at no rate": ("[websocket]\nrate = 5", r"websocket: expected 1 or 2 channels at 8000"),
@@ -114,6 +147,39 @@ MISTAKES = {
         '[[rule]]\nname = "r"\nmessage = "("',
         r"rule\[0\]\.message: expected a regular expr",
     ),
+    "a kind of missed call that is none": (
+        '[queue."q@x".followup]\nkinds = ["late"]',
+        r"queue\.q@x\.followup\.kinds: expected some of abandoned, .*bad_line, not 'late'",
+    ),
+    "a button that is too long": (
+        '[queue."q@x".followup]\nbutton = { en = "Call us back right now!" }',
+        r"queue\.q@x\.followup\.button\.en: expected 1 to 20 characters",
+    ),
+    "a text that is too long": (
+        '[queue."q@x".followup]\ntexts = { en = "%s" }' % ("x" * 1000),
+        r"queue\.q@x\.followup\.texts\.en: expected at most 904 characters with its links",
+    ),
+    "links that are no list": (
+        '[queue."q@x".followup]\nlinks = { en = "https://example.com" }',
+        r"queue\.q@x\.followup\.links\.en: expected a list",
+    ),
+    "times of no round length": (
+        '[queue."q@x".followup]\nslot_s = 1000',
+        r"queue\.q@x\.followup\.slot_s: expected a multiple of 300",
+    ),
+    "a share of agents that is none": (
+        '[queue."q@x".followup]\nslot_share = 2',
+        r"queue\.q@x\.followup\.slot_share: expected 0 to 1",
+    ),
+    "an offer that is none": (
+        '[queue."q@x".followup]\noffer = "sms"',
+        r'queue\.q@x\.followup\.offer: expected "button" or "slot" or "none"',
+    ),
+    "a language of a text by its name": (
+        '[queue."q@x".followup]\ntexts = { english = "x" }',
+        r"queue\.q@x\.followup\.texts: expected codes of languages",
+    ),
+    "a wait that nobody has": ('[queue."q@x"]\ndissuade_after_s = 0', r"queue\.q@x\.dissuade_after_s: "),
     "a condition that is none": ('[[rule]]\nname = "r"\nmoon = 1', r"rule\[0\]\.moon: no such setting"),
     "a number of waiting that is none": (
         '[[rule]]\nname = "r"\nwaiting = { "q@x" = "many" }',
@@ -192,16 +258,21 @@ def test_the_example_documents_every_setting_with_its_default() -> None:
         (config.Archive, example["archive"]),
         (config.Websocket, example["websocket"]),
         (config.Transcribe, example["transcribe"]),
-        (config.Web, example["web"]),
-        (config.WhatsApp, example["whatsapp"]),
+        (Web, example["web"]),
+        (WhatsApp, example["whatsapp"]),
+        (Calling, example["whatsapp"]["calling"]),
+        (Console, example["console"]),
+        (Crm, example["crm"]),
+        (User, {}),
         (Number, example["number"]["15550100001"]),
         (Queue, example["queue"]["support@fsctl"]),
+        (Followup, example["queue"]["support@fsctl"]["followup"]),
         (Rule, example["rule"][0]),
         (Policy, example["routing"] | {"default_queue": example["default_queue"]} | example["redact"]),
     ):
         internal = {"source", "nodes", "policy", "media", "transcribe", "password", "payload_secrets"}
         internal |= {"archive", "websocket", "secret", "web", "whatsapp"}
-        internal |= {"access_token", "app_secret", "verify_token"}
+        internal |= {"access_token", "app_secret", "verify_token", "console", "users", "crm"}
         internal |= {"numbers", "queues", "hours", "rules"} if kind is Policy else set()
         for field in dataclasses.fields(kind):
             assert field.name in internal or field.name in table or f"# {field.name} =" in text, field.name
@@ -209,8 +280,10 @@ def test_the_example_documents_every_setting_with_its_default() -> None:
     assert loaded.archive == config.Archive()
     assert loaded.websocket == config.Websocket()
     assert loaded.transcribe == config.Transcribe()
-    assert loaded.web == config.Web()
-    assert loaded.whatsapp == config.WhatsApp()
+    assert loaded.web == Web()
+    assert loaded.whatsapp == WhatsApp()
+    assert loaded.console == Console()
+    assert loaded.crm == Crm()
     assert loaded.queues == {"support@fsctl": Queue()}
     assert dataclasses.replace(loaded.policy, numbers={}, queues={}, hours={}, rules=()) == Policy()
 
@@ -246,6 +319,15 @@ def test_a_queues_redaction_carries_the_patterns_whole_and_chat_has_that_of_its_
         ("[whatsapp]\ngraph_url = 'file:///etc'", "whatsapp.graph_url: expected an address"),
         ("[whatsapp]\napp_secret = 'x'", "whatsapp.app_secret: no such setting"),
         ("[whatsapp]\napp_secret_env = 'MISSING'", "$MISSING is not set"),
+        ("[whatsapp.calling]\nsip_host = '192.0.2.1'", "whatsapp.calling.sip_host: expected a host name"),
+        ("[whatsapp.calling]\nsip_host = 'sips:x.example.com'", "sip_host: expected a host name"),
+        ("[whatsapp.calling]\nsip_port = 70000", "whatsapp.calling.sip_port: expected a port"),
+        (
+            "[whatsapp.calling]\nsip_params = { tgrp = 'a;b' }",
+            "whatsapp.calling.sip_params.tgrp: expected at",
+        ),
+        ("[whatsapp.calling]\ncall_icon_countries = ['Brazil']", "call_icon_countries: expected countries"),
+        ("[whatsapp.calling]\nport = 1", "whatsapp.calling.port: no such setting"),
     ],
 )
 def test_what_is_wrong_of_web_and_whatsapp_is_said(tmp_path: Path, text: str, words: str) -> None:
@@ -260,3 +342,32 @@ def test_secrets_of_whatsapp_are_never_shown(tmp_path: Path) -> None:
     assert (loaded.whatsapp.app_secret, loaded.whatsapp.access_token) == ("hush", "token")
     assert "hush" not in repr(loaded)
     assert "token'" not in repr(loaded)
+
+
+@pytest.mark.parametrize("password", ["ClueCon", "short", "with\na-line-break-in-it"])
+def test_a_user_of_the_console_has_no_password_that_others_know(tmp_path: Path, password: str) -> None:
+    with pytest.raises(ConfigError, match=r"console\.user\[0\]: "):
+        load(tmp_path, '[[console.user]]\nname = "ann"\npassword_env = "ANN"', {"ANN": password})
+
+
+def test_the_users_of_the_console_are_read_and_their_passwords_not_shown(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        '[[console.user]]\nname = "ann@x"\nrole = "admin"\npassword_env = "ANN"',
+        {"ANN": "a-long-secret"},
+    )
+    assert found.console.is_on
+    assert found.console.users == (User(name="ann@x", role="admin", password="a-long-secret"),)
+    assert found.console.address == ("127.0.0.1", 8031)
+    assert "a-long-secret" not in repr(found)
+    assert not Console().is_on
+
+
+def test_what_the_document_of_the_console_says_to_write_can_be_read(tmp_path: Path) -> None:
+    text = (ROOT / "docs/console-server.md").read_text().split("```toml\n")[1].split("```")[0]
+    (tmp_path / "vera.password").write_text("another-secret\n")
+    found = load(tmp_path, text, {"FSCTL_CONSOLE_ANN": "a-long-secret"})
+    assert [(user.name, user.role) for user in found.console.users] == [
+        ("ann@example.com", "admin"),
+        ("vera@example.com", "viewer"),
+    ]
