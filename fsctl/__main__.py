@@ -9,11 +9,13 @@ import sys
 
 PLAIN = {"transcribe", "archive"}
 """Subcommands that run without gevent."""
+OTHERS = {"console", "--help"}
+"""After these the same words are something else."""
 
 
 def main() -> None:
     """Patch, then hand over to the command line; exits with its code."""
-    wanted = next((argument for argument in sys.argv[1:] if argument in PLAIN or argument == "--help"), "")
+    wanted = next((argument for argument in sys.argv[1:] if argument in PLAIN | OTHERS), "")
     if wanted in PLAIN:
         # One thread for numpy's part of the features: it would spin on the cores that decode.
         os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -2,22 +2,16 @@
 
 import argparse
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from fsctl import app, crm
+from fsctl import crm
 from fsctl.call.payload import Ticket
-from fsctl.call.state import Call, Phase
 from fsctl.config import Config
 from fsctl.console import offers, route
-from fsctl.console.route import Explanation
-from fsctl.demo import NODE
 from fsctl.errors import ConfigError
-from fsctl.esl.decode import aliases_of, digits_of
 from fsctl.store.db import Database, Wakeup
 from fsctl.store.items import read_thread
 from fsctl.store.offers import CHANNEL, Offers
-from fsctl.store.routes import Routes
 from fsctl.store.threads import Threads
 from fsctl.terminal import escape
 
@@ -35,46 +29,10 @@ def show_threads(opened: Database, action: str, who: str, *, as_json: bool) -> i
         for thread in found:
             print(f"{thread.id:6}  {escape(thread.business_number):16}  {escape(thread.display_name)}")
         return 0
-    render = crm.EXPORTS["json" if as_json else "text"]
+    render = crm.EXPORTS["json" if as_json else "txt"]
     for thread in found:
         print(render(read_thread(opened, thread)))
     return 0
-
-
-def explain_route(config: Config, opened: Database, options: argparse.Namespace) -> Explanation:
-    """What the rules would say of a call: of a stored one as if it came now, or of one that is made up.
-
-    Raises:
-        ConfigError: there is no such call, or numbers that are none.
-    """
-    routes = Routes(opened)
-    then = routes.call(options.wacid) if options.wacid else None
-    if options.wacid and then is None:
-        raise ConfigError(f"--wacid {options.wacid}: no such call is stored")
-    at = (options.at or datetime.now(UTC)).astimezone(UTC)
-    call = replace(then, offered_at=at) if then else _made_up(config, at, options)
-    if options.payload:
-        call = replace(call, cta_payload=options.payload, deeplink_payload=None)
-    return route.explain(call, routes.contact(call), config.policy, then)
-
-
-def _made_up(config: Config, at: datetime, options: argparse.Namespace) -> Call:
-    aliases = tuple(aliases_of(options.caller, options.channel))
-    if not aliases:
-        raise ConfigError(f"--from {options.caller}: expected a number or a WhatsApp user id")
-    number = digits_of(options.number or "")
-    if not (number.isascii() and number.isdigit()):
-        raise ConfigError(f"--to {options.number or ''}: expected one of our numbers")
-    return Call(
-        uuid="explained",
-        node=app.node_named(config, options.node).name if config.nodes or options.node else NODE,
-        channel=options.channel,
-        phase=Phase.OFFERED,
-        offered_at=at,
-        aliases=aliases,
-        to_number=number,
-        country=options.country,
-    )
 
 
 def signed_payload(config: Config, options: argparse.Namespace) -> str:

@@ -1,10 +1,22 @@
 """What can be said on the command line."""
 
 import argparse
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from fsctl import __version__
+from fsctl.console import (
+    attribution,
+    contacts,
+    crm,
+    export,
+    inbox,
+    message,
+    moment,
+    outbox,
+    route_question,
+    strays,
+    whatsapp,
+)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -87,6 +99,16 @@ def make_parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--seed", type=int, default=None, help="same seed, same uuids (default: different each time)"
     )
+    simulate.add_argument(
+        "--graph",
+        default="",
+        metavar="HOST:PORT",
+        help="simulate Meta's Graph API there too, and a customer whose call is missed and who comes back by our "
+        "button; its secrets are $FSCTL_APP_SECRET and $FSCTL_ACCESS_TOKEN",
+    )
+    simulate.add_argument(
+        "--webhooks", default="", metavar="URL", help="where the simulated Meta sends its webhooks"
+    )
     add("init-db", "create the schema, or bring it up to date")
     thread = add("thread", "show threads: chat, calls and what was said")
     thread.add_argument("action", choices=["show", "list"])
@@ -94,6 +116,7 @@ def make_parser() -> argparse.ArgumentParser:
         "who", nargs="?", default="", help="thread id, number, user id or name of the contact"
     )
     thread.add_argument("--json", action="store_true", help="for programs")
+    export.add_parser(add)
     recording = add("recording", "list recordings, show, verify, repair or mask one; 1 when one has a fault")
     recording.add_argument("action", choices=["list", "show", "verify", "repair", "mask", "unmask"])
     recording.add_argument(
@@ -143,15 +166,22 @@ def make_parser() -> argparse.ArgumentParser:
     )
     reconcile.add_argument("--dry-run", action="store_true", help="say what would be sent")
     reconcile.add_argument("--node", help="name of the FreeSWITCH (default: the first)")
-    whatsapp = add("whatsapp", "what concerns Meta: its networks, from a whois answer on standard input")
-    whatsapp.add_argument("action", choices=["acl"], help="print the list for freeswitch-conf/acl/meta.xml")
+    whatsapp.add_parser(add, after)
+    _console_parser(add("console", "commands for those who watch over calls, agents and queues"))
     audit = add("audit", "list what was done or refused, by whom")
     audit.add_argument(
-        "--since", type=_moment, metavar="TIME", help="such as 2026-01-31T09:00, 90m, 2h or 1d"
+        "--since", type=moment.read, metavar="TIME", help="such as 2026-01-31T09:00, 90m, 2h or 1d"
     )
     audit.add_argument("--action", help="such as agent.status, or agent for all that begins so")
     audit.add_argument("--json", action="store_true", help="for programs")
     _route_parser(add("route", "explain why a call goes where it goes; sign payloads"), after)
+    attribution.add_parser(add, after, moment.read)
+    inbox.add_parser(add, after)
+    crm.add_parser(add, after, moment.read)
+    strays.add_parser(add)
+    outbox.add_parser(add, after)
+    message.add_parser(add, after)
+    contacts.add_parser(add, after)
     check = add("check", "say what is missing or wrong on this machine and in this config")
     check.add_argument("--json", action="store_true", help="for programs")
     models = add("models", "list, fetch or verify speech models")
@@ -160,6 +190,19 @@ def make_parser() -> argparse.ArgumentParser:
     db = add("db", "start, stop or look at the embedded Postgres")
     db.add_argument("action", choices=["start", "stop", "status"])
     return parser
+
+
+def _console_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-x", "--execute", action="append", metavar="COMMAND", help="run it and end; 1 when it failed"
+    )
+    parser.add_argument("--json", action="store_true", help="for programs: every command answers so")
+    parser.add_argument(
+        "--role", choices=["viewer", "operator", "admin"], default="admin", help="allow no more than this"
+    )
+    parser.add_argument(
+        "--history", type=Path, metavar="FILE", help="lines of former days (default ~/.fsctl_history)"
+    )
 
 
 def _transcribe_parser(parser: argparse.ArgumentParser) -> None:
@@ -195,19 +238,7 @@ def _route_parser(parser: argparse.ArgumentParser, after: argparse.ArgumentParse
     explain = actions.add_parser(
         "explain", help="what each rule says of a call; reads only, calls nobody", parents=[after]
     )
-    which = explain.add_mutually_exclusive_group(required=True)
-    which.add_argument("--wacid", metavar="ID", help="of a stored call: Meta's id, or our uuid")
-    which.add_argument(
-        "--from", dest="caller", metavar="NUMBER", help="a caller's number or WhatsApp user id"
-    )
-    explain.add_argument("--to", dest="number", metavar="NUMBER", help="business number, with --from")
-    explain.add_argument("--payload", metavar="TEXT", help="of a button or link")
-    explain.add_argument("--country", metavar="XX", help="as Meta's header tells")
-    explain.add_argument("--channel", choices=["whatsapp", "sip"], default="whatsapp")
-    explain.add_argument(
-        "--at", type=_moment, metavar="TIME", help="such as 2026-12-25T09:00 (default: now), or 2h ago"
-    )
-    explain.add_argument("--node", help="name of the FreeSWITCH (default: the first)")
+    route_question.add_arguments(explain, moment.read)
     explain.add_argument("--json", action="store_true", help="for programs")
     sign = actions.add_parser("sign", help="a payload that we trust, for a button or link", parents=[after])
     sign.add_argument("--queue", metavar="Q", help="where the call goes, such as billing@fsctl")
@@ -228,11 +259,3 @@ def _listed(parser: argparse.ArgumentParser) -> None:
 
 def _seconds_or_default(text: str) -> int | None:
     return None if text == "default" else int(text)
-
-
-def _moment(text: str) -> datetime:
-    """A time of day here, or so long ago. Raises ValueError, which argparse puts into words."""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    if text[-1:] in units and text[:-1].isdigit() and len(text) < 8:
-        return datetime.now().astimezone() - timedelta(seconds=int(text[:-1]) * units[text[-1]])
-    return datetime.fromisoformat(text).astimezone()

@@ -33,8 +33,18 @@ class Roster:
         audit: Audit,
         wrap_up_s: Mapping[str, int],
         who: str,
+        *,
+        act: bool = True,
     ) -> None:
-        """Args: request: sends a command; wrap_up_s: by queue, where the config says one; who: for the audit."""
+        """
+        Args:
+            request: sends a command.
+            wrap_up_s: by queue, where the config says one.
+            who: for the audit.
+            act: False only looks; what would be sent is in ``planned``.
+        """
+        self.planned: list[encode.Request] = []
+        self._act = act
         self._request = request
         self._node = origin.node
         self._reader = Reader(request, origin)
@@ -97,6 +107,8 @@ class Roster:
 
     def _remember_wrap_up(self, agent: Agent, snapshot: Snapshot) -> None:
         """Where nobody else says what it shall be, the reconciler sets it back to what it is."""
+        if not self._act:
+            return
         kept = next((one for one in self._agents.kept(self._node) if one.name == agent.name), None)
         set_s = kept.wrap_up_set_s if kept else None
         if set_s is None and wrap_up_of(agent.name, snapshot, Ours(wrap_up_s=self._wrap_up_s)) is None:
@@ -116,7 +128,8 @@ class Roster:
             length = (
                 wrap_up_of(name, snapshot, Ours(wrap_up_s=self._wrap_up_s)) if seconds is None else seconds
             )
-            self._agents.set_wrap_up(self._node, name, seconds)
+            if self._act:
+                self._agents.set_wrap_up(self._node, name, seconds)
             wanted.extend([] if length is None else [length])
             return [encode.SetAgent("wrap_up_time", name, str(one)) for one in wanted]
 
@@ -132,7 +145,12 @@ class Roster:
         change: Callable[[Agent, Snapshot], list[encode.Request]],
         took_effect: Callable[[Agent], bool],
     ) -> tuple[Agent, Agent]:
-        """Look, command, look again, and write it down."""
+        """Look, command, look again, and write it down; or only look."""
+        if not self._act:
+            snapshot = self._reader.snapshot()
+            before = self._find(name, snapshot)
+            self.planned += change(before, snapshot)
+            return before, before
         detail: dict[str, object] = {}
         sent: list[str] = []
         result = "done"

@@ -22,11 +22,15 @@ WORDS = {
 class Story:
     """Follows calls and text as they are stored."""
 
-    def __init__(self, database: Database) -> None:
-        """From now on: what is stored already is not told."""
+    def __init__(self, database: Database, back: int = 0) -> None:
+        """From now on. Args: back: tell so many of the latest facts that are stored already, too."""
         self._database = database
         with database.transaction("starting the story") as transaction:
-            cursors = transaction.one("calls.story_cursors")
+            cursors = (
+                transaction.one("call_view.cursors_back", back=back)
+                if back
+                else transaction.one("calls.story_cursors")
+            )
         assert cursors is not None
         self._event, self._segment = cursors["event_cursor"], cursors["segment_cursor"]
 

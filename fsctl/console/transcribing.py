@@ -204,8 +204,8 @@ def as_json(path: Path, said: Transcript) -> str:
 RENDERS: Mapping[str, Render] = {
     "text": as_text,
     "json": as_json,
-    "vtt": lambda _path, said: subtitles.vtt(said.spoken),
-    "srt": lambda _path, said: subtitles.srt(said.spoken),
+    "vtt": lambda _path, said: subtitles.vtt(subtitles.of_segments(said.spoken)),
+    "srt": lambda _path, said: subtitles.srt(subtitles.of_segments(said.spoken)),
 }
 SUFFIXES = {"text": "txt", "json": "json", "vtt": "vtt", "srt": "srt"}
 

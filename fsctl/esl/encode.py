@@ -149,6 +149,60 @@ class HangUp:
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """Have a channel leave what it does and go on at an extension of the dialplan.
+
+    With a context named, ``force_transfer_context`` of the channel does not count (switch_ivr.c,
+    switch_ivr_session_transfer). A leg that it was bridged to hangs up.
+    """
+
+    channel_uuid: str
+    extension: str
+    context: str
+
+    def render(self) -> str:
+        return f"api uuid_transfer {uuid(self.channel_uuid)} {name(self.extension)} XML {name(self.context)}"
+
+
+@dataclass(frozen=True)
+class Play:
+    """Play a file on a channel, over what it hears else.
+
+    A path with ``::`` would name an application to run, and ``!`` before it a cause to hang up with
+    (switch_ivr_async.c, switch_ivr_broadcast); a variable in it would be expanded.
+    """
+
+    channel_uuid: str
+    path: str
+    legs: Literal["aleg", "both"] = "aleg"
+
+    def render(self) -> str:
+        if "::" in self.path or "${" in self.path:
+            raise Unencodable(f"{self.path[:80]!r} is not a file")
+        return f"api uuid_broadcast {uuid(self.channel_uuid)} {word(self.path)} {self.legs}"
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What a person typed for ``api``, as it stands. Who may have it run is not decided here."""
+
+    text: str
+
+    def render(self) -> str:
+        return f"api {line(self.text)}"
+
+
+@dataclass(frozen=True)
+class GlobalVariable:
+    """A global variable of the switch; empty when it is not set."""
+
+    variable: str
+
+    def render(self) -> str:
+        return f"api global_getvar {name(self.variable)}"
+
+
+@dataclass(frozen=True)
 class Status:
     """Is it there?"""
 
@@ -274,6 +328,56 @@ class ReadDialString:
 
 
 @dataclass(frozen=True)
+class ReadPassword:
+    """The password of a user of the directory, in clear; an error when there is no such user."""
+
+    user: str
+
+    def render(self) -> str:
+        return f"api user_data {word(self.user)} param password"
+
+
+@dataclass(frozen=True)
+class ReadGlobal:
+    """A global variable of the switch; empty when it is not set."""
+
+    variable: str
+
+    def render(self) -> str:
+        return f"api global_getvar {name(self.variable)}"
+
+
+@dataclass(frozen=True)
+class ForgetGateway:
+    """Have a SIP profile drop a gateway; calls that are up stay."""
+
+    profile: str
+    gateway: str
+
+    def render(self) -> str:
+        return f"api sofia profile {name(self.profile)} killgw {name(self.gateway)}"
+
+
+@dataclass(frozen=True)
+class StartGateway:
+    """Have a SIP profile read a gateway's settings and use it."""
+
+    profile: str
+    gateway: str
+
+    def render(self) -> str:
+        return f"api sofia profile {name(self.profile)} startgw {name(self.gateway)}"
+
+
+@dataclass(frozen=True)
+class ReloadXml:
+    """Have the configuration and the directory read again."""
+
+    def render(self) -> str:
+        return "api reloadxml"
+
+
+@dataclass(frozen=True)
 class FindPhone:
     """Where a user's phone is: an endpoint, or ``error/user_not_registered``."""
 
@@ -359,6 +463,10 @@ Request = (
     | MeasureMedia
     | SetVariables
     | HangUp
+    | Transfer
+    | Play
+    | Typed
+    | GlobalVariable
     | Status
     | CoreUuid
     | ReadLedger
@@ -372,6 +480,11 @@ Request = (
     | ReleaseAgent
     | ShowRegistrations
     | ReadDialString
+    | ReadPassword
+    | ReloadXml
+    | ReadGlobal
+    | ForgetGateway
+    | StartGateway
     | FindPhone
     | ChannelExists
     | GetVariable

@@ -54,6 +54,11 @@ class Queues:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def names(self, node: str) -> list[str]:
+        """Of the queues that the node's mod_callcenter has."""
+        with self._database.statement(f"reading the queues of {node}") as transaction:
+            return [row["name"] for row in transaction.rows("queues.names", node=node)]
+
     def all(
         self, hour: datetime, today: datetime, answer_within_s: int, node: str | None = None
     ) -> list[Listed]:

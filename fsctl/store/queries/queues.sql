@@ -39,3 +39,6 @@ from (
       and (bridged_at is not null or disposition in ('abandoned', 'timed_out', 'continued_in_chat'))
 ) decided
 group by node, queue;
+
+-- name: names
+select name from queue where node = %(node)s order by name;
