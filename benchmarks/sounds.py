@@ -49,7 +49,8 @@ def mulaw(wave: Wave) -> Wave:
     """To 8 bits by G.711's mu-law and back, by its continuous curve."""
     pressed = np.sign(wave) * np.log1p(255 * np.abs(np.clip(wave, -1, 1))) / np.log(256)
     steps = np.rint(pressed * 127) / 127
-    return np.sign(steps) * np.expm1(np.abs(steps) * np.log(256)) / 255
+    spread: Wave = np.sign(steps) * np.expm1(np.abs(steps) * np.log(256)) / 255
+    return spread
 
 
 def _time(seconds: float) -> Wave:
@@ -100,7 +101,8 @@ def tone(hertz: Sequence[float], on_s: float, off_s: float, db: float = -18) -> 
     def make(seconds: float, _seed: int) -> Wave:
         time = _time(seconds)
         on = (time % (on_s + off_s)) < on_s if off_s else np.ones(len(time), bool)
-        return sum((np.sin(2 * np.pi * f * time) for f in hertz), np.zeros(len(time))) * on * 10 ** (db / 20)
+        tones: Wave = np.sum([np.sin(2 * np.pi * f * time) for f in hertz], axis=0)
+        return tones * on * 10 ** (db / 20)
 
     return make
 

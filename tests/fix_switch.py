@@ -20,7 +20,12 @@ def make_switch(tmp_path: Path) -> Iterator[Callable[..., Switch]]:
     def make(**options: Any) -> Switch:
         spool = tmp_path / "spool"
         spool.mkdir(exist_ok=True)
-        given = {"dialplan": share_dir("dialplan"), "spool": spool, "password": PASSWORD, "speed": 10.0}
+        given: dict[str, Any] = {
+            "dialplan": share_dir("dialplan"),
+            "spool": spool,
+            "password": PASSWORD,
+            "speed": 10.0,
+        }
         switch = Switch(SwitchOptions(**(given | options)))
         switch.start()
         made.append(switch)

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -104,7 +104,9 @@ def dialogue() -> np.ndarray[Any, Any]:
 class Line:
     """One node with everything on it."""
 
-    def __init__(self, folder: Path, database: Database, whisper: Engine, kind: str) -> None:
+    def __init__(
+        self, folder: Path, database: Database, whisper: Engine, kind: Literal["wav", "flac"]
+    ) -> None:
         self.database, self.now = database, 0.0
         self.path = folder / "spool" / f"{UUID}.wav"
         self.path.parent.mkdir()
@@ -229,7 +231,11 @@ def require_clean(texts: Iterable[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["wav", "flac"])
 def test_a_card_number_leaves_no_trace(
-    kind: str, tmp_path: Path, database: Database, whisper: Engine, caplog: pytest.LogCaptureFixture
+    kind: Literal["wav", "flac"],
+    tmp_path: Path,
+    database: Database,
+    whisper: Engine,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     line = Line(tmp_path, database, whisper, kind)

@@ -80,9 +80,15 @@ def test_two_hundred_calls_at_thirty_a_second_are_all_stored(house: House, meta:
     house.until_ready()
     watch = Watch(live.address, "event plain CHANNEL_HANGUP_COMPLETE")
     calls: list[Call] = []
+
+    def end_when_answered(one: Call) -> None:
+        if one.answered.wait(20):
+            gevent.sleep(LENGTH_S)
+            meta.hang_up(one)
+
     for _ in range(CALLS):
         call = meta.dial(new_wacid())
-        gevent.spawn(lambda one: one.answered.wait(20) and (gevent.sleep(LENGTH_S), meta.hang_up(one)), call)
+        gevent.spawn(end_when_answered, call)
         calls.append(call)
         gevent.sleep(1 / RATE_PER_S)
     for call in calls:

@@ -178,6 +178,7 @@ class Live:
         values = {
             "fsctl_esl_port": str(ports.esl),
             "fsctl_business_number": NUMBER,
+            "fsctl_meta_proxy": f"127.0.0.1:{ports.meta};transport=tls",
             "fsctl_whatsapp_ip": "127.0.0.1",
             "fsctl_whatsapp_public_ip": "127.0.0.1",
             "fsctl_whatsapp_port": str(ports.whatsapp),
@@ -243,6 +244,10 @@ class Live:
     def place_call(self, plan: CallPlan) -> None:
         """Let the far side call, and its phones do what the plan says."""
         self.far.play(plan)
+
+    def expect_customer(self, plan: CallPlan) -> None:
+        """The agents' phones do what the plan says; the customer's is in far_side.xml."""
+        self.far.expect(plan)
 
 
 class FarSide:

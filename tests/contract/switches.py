@@ -19,10 +19,11 @@ from fsctl.esl.messages import Event, JsonFields
 from fsctl.sim import CallPlan, Switch
 
 T = TypeVar("T", bound=CallEvent)
+F = TypeVar("F")
 
 PATIENCE_S = 30.0
 """Longest wait for anything, in wall seconds."""
-ORIGIN = decode.Origin("fs1", {"whatsapp": "whatsapp", "fsctl-sip": "sip"})
+ORIGIN = decode.Origin("fs1", {"whatsapp": "whatsapp", "fsctl-sip": "sip", "fsctl-callback": "whatsapp"})
 
 
 class SwitchUnderTest(Protocol):
@@ -36,6 +37,10 @@ class SwitchUnderTest(Protocol):
 
     def place_call(self, plan: CallPlan) -> None:
         """Let a call arrive that goes as planned. One at a time."""
+
+    def expect_customer(self, plan: CallPlan) -> None:
+        """Whom the switch calls does what the plan says, and so do the agents' phones. A number that ends in 0
+        declines."""
 
     def restart(self, *, graceful: bool) -> None:
         """End the switch, by a word or by force, and start it again."""
@@ -55,6 +60,9 @@ class Simulated:
 
     def place_call(self, plan: CallPlan) -> None:
         self._switch.place_call(plan)
+
+    def expect_customer(self, plan: CallPlan) -> None:
+        self._switch.customer = lambda number: None if number.endswith("0") else plan
 
     def restart(self, *, graceful: bool) -> None:
         self._switch.stop(notice=graceful)
@@ -121,7 +129,7 @@ class Watch:
             self.facts.append(fact)
         self._news.set()
 
-    def until(self, found: Callable[[], T | None], what: str) -> T:
+    def until(self, found: Callable[[], F | None], what: str) -> F:
         """Wait until ``found`` returns something."""
         with gevent.Timeout(PATIENCE_S, False):
             while True:

@@ -351,9 +351,9 @@ def test_a_phone_that_is_not_registered_is_no_phone(switch: SwitchUnderTest, wat
         failed = since(watch, uuid, SAID, CC_Action="bridge-agent-fail")
         assert failed.get("CC-Hangup-Cause") == "USER_NOT_REGISTERED"
         # Its own thread says so and then writes the row.
-        agent = eventually(switch, "agent list", "Waiting", name="agent1")
-        assert int(agent["ready_time"]) - int(failed.get("CC-Agent-Aborted-Time") or 0) in (5, 6)
-        assert (agent["no_answer_count"], agent["status"]) == ("0", "Available")
+        ready = eventually(switch, "agent list", "Waiting", name="agent1")
+        assert int(ready["ready_time"]) - int(failed.get("CC-Agent-Aborted-Time") or 0) in (5, 6)
+        assert (ready["no_answer_count"], ready["status"]) == ("0", "Available")
         shown = json.loads(command(watch, "show registrations as json"))
         assert "agent1" not in [one["reg_user"] for one in shown.get("rows", [])]
     finally:

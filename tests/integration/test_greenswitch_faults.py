@@ -93,7 +93,7 @@ class Plain(Ours):
     def ask(self, command: str, timeout_s: float = NEVER_S) -> str:
         """With the deadline that greenswitch does not have."""
         with gevent.Timeout(timeout_s):
-            return str(self.connection.send(command).data)
+            return str(self.connection.send(command).data)  # type: ignore[attr-defined]
 
     def value(self, name: str) -> str | None:
         found = self.events.get(timeout=SOON_S).headers.get(name)

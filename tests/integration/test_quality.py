@@ -27,7 +27,12 @@ def test_a_bad_line_is_known_while_people_talk(
     link.start()
     assert link.ready.wait(10)
     told: list[CallEvent] = []
-    sampler = Sampler("fs1", calls, link.request, lambda fact: (told.append(fact), link.tell(fact)))
+
+    def tell(fact: CallEvent) -> None:
+        told.append(fact)
+        link.tell(fact)
+
+    sampler = Sampler("fs1", calls, link.request, tell)
     sampler.sample()
     assert told == []
     bad = Quality(mos=2.31, lost=40, flaws=46)

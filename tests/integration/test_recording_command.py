@@ -112,7 +112,7 @@ def test_what_is_known_of_a_call_is_shown(console: Console) -> None:
     code, out = console.run("show", UUID)
     assert code == 0
     assert "archived, wav, by spool" in out
-    assert console.house.row().sha256 in out
+    assert str(console.house.row().sha256) in out
     assert "utterances   caller " in out
     assert "──" in out
     assert "open: the header was never closed" in out, "found when it was archived, repaired since"

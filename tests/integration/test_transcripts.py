@@ -124,6 +124,7 @@ class Counting:
     """An engine that says which tenths of a second it hears, and what a test wants beside that."""
 
     name = "counting"
+    at_once = 1
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []

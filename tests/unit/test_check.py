@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fsctl import check
-from fsctl.check import Finding
 from fsctl.config import Archive, Config, Node, Websocket
+from fsctl.finding import Finding
 from fsctl.media import archive as archives
 from fsctl.media import disk
 

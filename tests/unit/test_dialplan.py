@@ -44,6 +44,13 @@ FORMATS = {
     "file_string": "mod_dptools",
 }
 
+#: What brings the endpoints that are bridged to.
+ENDPOINTS = {"loopback": "mod_loopback", "sofia": "mod_sofia", "user": "mod_dptools"}
+#: Contexts to which fsctl sends a leg that it originates (fsctl/whatsapp/dial.py).
+ORIGINATED = {"fsctl-customer"}
+#: Steps to which somebody sends a caller by hand (fsctl/console/commands/steering.py).
+TRANSFERRED = {("fsctl-path", "transferred")}
+
 #: Global variables of FreeSWITCH itself (switch_core.c).
 BUILT_IN = {"local_ip_v4", "conf_dir", "certs_dir"}
 #: Channel variables that FreeSWITCH sets: of SIP, at the end of a call, by applications, for a dial-string.
@@ -56,13 +63,14 @@ OF_FREESWITCH = {
 #: Channel variables that the controller may set (fsctl/call/steering.py).
 OF_CONTROLLER = {
     "fsctl_action", "fsctl_queue", "fsctl_sticky_queue", "fsctl_score", "fsctl_language", "fsctl_menu",
-    "fsctl_recording", "fsctl_wait_minutes", "fsctl_caller_name", "fsctl_thread",
+    "fsctl_recording", "fsctl_wait_minutes", "fsctl_caller_name", "fsctl_thread", "fsctl_payload",
 }  # fmt: skip
 #: What a variable within the name of a step can be.
 VALUES = {
     "fsctl_recording": ["disclose", "consent", "always", "never"],
     "fsctl_menu_key": ["1", "2", "3", "4"],
     "fsctl_consent_key": ["1", ""],
+    "fsctl_busy_key": ["1", ""],
     "cc_cancel_reason": ["TIMEOUT", "NO_AGENT_TIMEOUT", "EXIT_WITH_KEY", ""],
 }
 
@@ -156,12 +164,14 @@ def instructions_stand_alone(root: Path) -> Iterator[str]:
 
 
 def includes_exist(root: Path) -> Iterator[str]:
-    """Every include finds a file; it is looked for beside the including one."""
+    """Every include finds a file, beside the including one; but for folders of the operator, in a variable."""
     for path in files(root):
         for one in parse(path).iter("X-PRE-PROCESS"):
             pattern = "vars.xml.example" if one.get("data") == "vars.xml" else one.get("data")
             folder = path.parent / Path(pattern).parent
-            if one.get("cmd") == "include" and not list(folder.glob(Path(pattern).name)):
+            if one.get("cmd") != "include" or pattern.startswith("$${fsctl_"):
+                continue
+            if not list(folder.glob(Path(pattern).name)):
                 yield f"{path.name} includes {pattern}"
 
 
@@ -190,6 +200,10 @@ def applications_are_loaded(root: Path) -> Iterator[str]:
         for scheme in re.findall(r"(\w+)://", data):
             if FORMATS.get(scheme) not in loaded:
                 yield f"stream {scheme}"
+    for _, data in actions(root, "bridge"):
+        for endpoint in re.findall(r"(?:^|\})(\w+)/", data):
+            if ENDPOINTS.get(endpoint) not in loaded:
+                yield f"endpoint {endpoint}"
 
 
 def ways_lead_somewhere(root: Path) -> Iterator[str]:
@@ -201,8 +215,10 @@ def ways_lead_somewhere(root: Path) -> Iterator[str]:
         for _, data in actions(root, "set")
         if data.startswith("force_transfer_context=")
     ]
+    named += [data.rpartition("/")[2] for _, data in actions(root, "bridge") if "}loopback/" in data]
+    named += ORIGINATED
     yield from (f"no context {name}" for name in named if name not in known)
-    called = set(calls(root))
+    called = set(calls(root)) | TRANSFERRED
     for context, step in sorted(called):
         if not any(pcre2.search(expression, step) for expression in known.get(context, [])):
             yield f"no step {step} in {context}"
@@ -266,6 +282,7 @@ def secrets_have_no_default(root: Path) -> Iterator[str]:
 
 Rule = Callable[[Path], Iterator[str]]
 PATH, DOOR = "dialplan/path.xml", "dialplan/whatsapp.xml"
+CALLBACK = "dialplan/callback.xml"
 MODULES = "freeswitch-conf/autoload_configs/modules.conf.xml"
 VARS, SOFIA = "freeswitch-conf/vars.xml.example", "freeswitch-conf/autoload_configs/sofia.conf.xml"
 ACL = "freeswitch-conf/autoload_configs/acl.conf.xml"
@@ -289,6 +306,10 @@ BROKEN: list[tuple[Rule, str, str, str]] = [
     (applications_are_loaded, PATH, "silence_stream://1000", "http_cache://1000"),
     (applications_are_loaded, MODULES, '<load module="mod_tone_stream"/>', ""),
     (ways_lead_somewhere, PATH, 'data="opening XML', 'data="openning XML'),
+    (ways_lead_somewhere, PATH, "^busy-$", "^busy-2$"),
+    (ways_lead_somewhere, CALLBACK, "/fsctl-callback", "/fsctl-calback"),
+    (ways_lead_somewhere, CALLBACK, 'name="fsctl-customer"', 'name="fsctl-customers"'),
+    (applications_are_loaded, MODULES, '<load module="mod_loopback"/>', ""),
     (ways_lead_somewhere, PATH, "^after-NO_AGENT_TIMEOUT$", "^after-NO-AGENT-TIMEOUT$"),
     (ways_lead_somewhere, PATH, '"steering XML fsctl-path"', '"steering XML fsctl-paths"'),
     (ways_lead_somewhere, PATH, "force_transfer_context=fsctl-transfer", "force_transfer_context=transfer"),
@@ -298,6 +319,7 @@ BROKEN: list[tuple[Rule, str, str, str]] = [
     (variables_are_defined, VARS, "fsctl_whatsapp_acl=", "fsctl_acl="),
     (prompts_exist, PATH, "/busy.wav", "/occupied.wav"),
     (prompts_exist, TEXTS, "chat = ", "chats = "),
+    (prompts_exist, PATH, "/dissuade.wav", "/disuade.wav"),
     (secrets_have_no_default, VARS, "fsctl_trunk_password=$FSCTL_TRUNK_PASSWORD", "fsctl_trunk_password=secret"),
     (secrets_have_no_default, VARS, "</include>", f"{SET.replace('x=1', 'fsctl_esl_password=1')}\n</include>"),
     (secrets_have_no_default, ESL, "$${fsctl_esl_password}", "ClueCon"),

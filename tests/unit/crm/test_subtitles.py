@@ -5,14 +5,14 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsctl.crm.subtitles import srt, vtt
+from fsctl.crm.subtitles import Cue, of_segments, srt, vtt
 from fsctl.transcribe.turns import Segment
 
 SAID = [
-    Segment("agent", 3_723_004, 3_724_500, "B & C"),
-    Segment("caller", 0, 1500, "Hello <b>you</b> -->\n\nthere"),
-    Segment("caller", 2000, 2010, "Hm"),
-    Segment("caller", 2100, 2200, "  "),
+    Cue(3_723_004, 3_724_500, "agent", "B & C"),
+    Cue(0, 1500, "caller", "Hello <b>you</b> -->\n\nthere"),
+    Cue(2000, 2010, "caller", "Hm"),
+    Cue(2100, 2200, "caller", "  "),
 ]
 
 
@@ -26,12 +26,25 @@ def test_webvtt() -> None:
 
 
 def test_subrip() -> None:
-    assert srt(SAID).startswith("1\n00:00:00,000 --> 00:00:01,500\ncaller: Hello <b>you</b> -> there\n\n2\n")
+    assert srt(SAID).startswith("1\n00:00:00,000 --> 00:00:01,500\ncaller: Hello ‹b›you‹/b› --› there\n\n2\n")
 
 
 @given(st.lists(st.text(max_size=40), max_size=5))
 def test_words_never_make_a_cue_of_their_own(texts: list[str]) -> None:
-    said = [Segment("caller", 1000 * i, 1000 * i + 900, text) for i, text in enumerate(texts)]
+    said = [Cue(1000 * i, 1000 * i + 900, text, text, note=text) for i, text in enumerate(texts)]
     spoken = sum(bool(text.strip()) for text in texts)
     assert len(re.findall("-->", vtt(said))) == len(re.findall("-->", srt(said))) == spoken
-    assert len([block for block in vtt(said).split("\n\n") if block]) == spoken + 1
+    assert len([block for block in vtt(said).split("\n\n") if block]) == 2 * spoken + 1
+
+
+def test_a_recordings_segments_speak_by_their_leg() -> None:
+    assert list(of_segments([Segment("agent", 1, 2, "Hi")])) == [Cue(1, 2, "agent", "Hi")]
+
+
+def test_who_has_no_name_is_unknown() -> None:
+    assert "<v unknown>Hi" in vtt([Cue(0, 900, " \n", "Hi")])
+    assert "\nunknown: Hi" in srt([Cue(0, 900, "", "Hi")])
+
+
+def test_a_voice_ends_no_markup() -> None:
+    assert "<v A&gt;&lt;b&gt; \\x1b[2J>Hi" in vtt([Cue(0, 900, "A><b>\n\x1b[2J", "Hi")])

@@ -88,3 +88,19 @@ def test_what_is_no_key_of_the_ledger_is_refused(evil: str) -> None:
     for command in (encode.ReadRow(evil), encode.StrikeOut(evil)):
         with pytest.raises(Unencodable):
             command.render()
+
+
+def test_what_is_asked_of_the_directory_and_of_gateways_cannot_become_another_command() -> None:
+    assert (
+        encode.ReadPassword("15550100900@whatsapp").render().endswith("15550100900@whatsapp param password")
+    )
+    assert encode.StartGateway("whatsapp", "meta").render() == "api sofia profile whatsapp startgw meta"
+    assert encode.ForgetGateway("whatsapp", "meta").render() == "api sofia profile whatsapp killgw meta"
+    assert encode.ReadGlobal("fsctl_spool").render() == "api global_getvar fsctl_spool"
+    for evil in ("a b", "", "x\n\napi shutdown"):
+        with pytest.raises(Unencodable):
+            encode.StartGateway("whatsapp", evil).render()
+        with pytest.raises(Unencodable):
+            encode.ReadGlobal(evil).render()
+    with pytest.raises(Unencodable):
+        encode.ReadPassword("x'@y").render()

@@ -445,7 +445,7 @@ def as_json(pairs: list[tuple[str, str]], body: str = "", *, ascii_only: bool = 
 
 
 # C's strings hold no NUL. A value that holds what looks like an escape is sent by plain as it is, and lost.
-_SAID = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=60).filter(
+_SAID = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=60).filter(
     lambda value: re.search("%[0-9A-Fa-f]{2}", value) is None
 )
 _TRICKS = st.sampled_from(

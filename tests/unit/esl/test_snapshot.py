@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,11 @@ class Fake:
         line = command.render().removeprefix("api ")
         self.asked.append(line)
         return Reply(self.answers.get(line, f"-ERR {line.split()[0]} Command not found!\n"))
+
+
+def said(answers: dict[str, Any]) -> dict[str, Any]:
+    """Answers by command, whose names are no names of Python."""
+    return answers
 
 
 def callcenter(
@@ -154,9 +160,9 @@ def test_a_channel_that_cannot_be_asked_for_is_nobodys(uuid: str) -> None:
 @pytest.mark.parametrize("text", ["-ERR no reply", "", "[]", '{"rows": 1}', '{"rows": [1]}', "[" * 100_000])
 def test_what_is_not_the_json_of_freeswitch_is_an_error(text: str) -> None:
     with pytest.raises(ProtocolError):
-        Reader(callcenter(**{"show channels as json": text}).request, ORIGIN).snapshot()
+        Reader(callcenter(**said({"show channels as json": text})).request, ORIGIN).snapshot()
 
 
 def test_a_queue_whose_name_cannot_be_said_is_left_out() -> None:
-    fake = callcenter(**{"callcenter_config queue list": QUEUES.replace("q@d", "q'@d")})
+    fake = callcenter(**said({"callcenter_config queue list": QUEUES.replace("q@d", "q'@d")}))
     assert Reader(fake.request, ORIGIN).snapshot().members == ()

@@ -39,7 +39,7 @@ def cuts(path: Path, bridges: list[tuple[int, int | None]]) -> list[Utterance]:
     return found
 
 
-BRIDGED = [(BRIDGE_S * 1_000_000, None)]
+BRIDGED: list[tuple[int, int | None]] = [(BRIDGE_S * 1_000_000, None)]
 
 
 def test_hold_music_is_not_an_agents_speech(recording: Path) -> None:
@@ -104,7 +104,8 @@ def test_a_file_that_grows_as_a_real_one_did_gives_the_same_utterances(
     whole = (header() + spoken)[: sizes(trace)[-1]]
     (tmp_path / "whole.wav").write_bytes(whole)
     path = tmp_path / "grows.wav"
-    fork, found = None, []
+    fork: Fork | None = None
+    found: list[Utterance] = []
     for _ in grow(path, whole, trace):
         fork = fork or Fork(GrowingWav(path), Media())
         found += fork.advance(fork.windows([(0, None)]), final=False)

@@ -33,7 +33,8 @@ def cut(samples: Samples, sizes: list[int] | None = None, **options: int) -> lis
     """All stretches, fed in pieces of these sizes (then all the rest)."""
     given = {"vad_mode": 1, "hangover_ms": 500, "min_ms": 150, "max_ms": 12000} | options
     segmenter = Segmenter(RATE, 0, **given)
-    found, begin = [], 0
+    found: list[Stretch] = []
+    begin = 0
     for size in [*(sizes or []), len(samples)]:
         found += segmenter.feed(samples[begin : begin + size])
         begin += size

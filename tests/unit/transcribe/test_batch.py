@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from fsctl.store.utterances import Waiting
 from fsctl.transcribe import batch
-from fsctl.transcribe.batch import Policy, context_s, plan
+from fsctl.transcribe.batch import Policy, plan
+from fsctl.transcribe.context import context_s
 
 POLICY = Policy(batch=4, shed_after_s=20.0, beam=5)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fsctl.errors import BadInput
 from fsctl.transcribe import redact as redaction
+from fsctl.transcribe import spoken
 from fsctl.transcribe.engine import Word
 from fsctl.transcribe.redact import Piece, Span, redact, redact_all
 from fsctl.transcribe.sensitive import is_luhn
@@ -75,7 +76,7 @@ def test_card_numbers_in_chat(written: str, expected: str) -> None:
 def test_card_numbers_as_they_are_said(language: str | None, said: str) -> None:
     found = redact(said, ["card"], language=language, is_heard=True)
     assert "[card]" in found.text
-    left = redaction.groups(redaction.tokens(found.text), language)
+    left = spoken.groups(spoken.tokens(found.text), language)
     assert sum(len(group.digits) for group in left) <= 3, found.text
 
 

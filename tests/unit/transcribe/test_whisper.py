@@ -18,7 +18,7 @@ def turns_of(name: str, leg: str) -> tuple[list[Speech], str]:
     (sample,) = load_samples([name])
     audio = sample.caller_audio if leg == "caller" else sample.agent_audio
     spoken = [turn for turn in sample.turns if turn.leg == leg]
-    wave = audio.astype(np.float32) / 32768
+    wave = audio.astype(np.float32) / np.float32(32768)
     return [Speech(wave[t.start_ms * 16 : t.end_ms * 16], "en") for t in spoken], " ".join(
         t.text for t in spoken
     )
