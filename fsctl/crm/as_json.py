@@ -29,15 +29,20 @@ def as_dict(view: ThreadView) -> dict[str, Any]:
     """The thread as plain values."""
     thread = view.thread
     return {
-        "thread_id": thread.id,
-        "contact": {
-            "id": thread.contact_id,
-            "name": thread.display_name,
-            "language": thread.language,
-            "aliases": [{"kind": kind, "value": value} for kind, value in view.aliases],
-        },
+        "thread_id": thread.id or None,
+        "contact": contact_as_dict(view),
         "business_number": thread.business_number,
         "items": [item_as_dict(item) for item in view.items],
+    }
+
+
+def contact_as_dict(view: ThreadView) -> dict[str, Any]:
+    """Who the customer is, by all names, as plain values."""
+    return {
+        "id": view.thread.contact_id or None,
+        "name": view.thread.display_name,
+        "language": view.thread.language,
+        "aliases": [{"kind": kind, "value": value} for kind, value in view.aliases],
     }
 
 

@@ -57,8 +57,8 @@ def _lines(view: ThreadView) -> Iterator[str]:
     names = ", ".join(f"{kind} {escape(value)}" for kind, value in view.aliases)
     thread = view.thread
     yield (
-        f"Thread {thread.id}: {escape(thread.display_name) or 'unknown'} ({names}) "
-        f"with {escape(thread.business_number)}"
+        f"{f'Thread {thread.id}' if thread.id else 'No thread'}: "
+        f"{escape(thread.display_name) or 'unknown'} ({names}) with {escape(thread.business_number)}"
     )
     day = ""
     for item in view.items:

@@ -30,12 +30,35 @@ class MessageItem:
     """What brought the customer, as this message told it."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """A recording of a call, as far as it is known by now."""
+
+    name: str
+    """Of the file, as the archive has it or else the switch."""
+    state: str
+    started_at: datetime
+    duration_s: float | None = None
+    channels: int | None = None
+    rate: int | None = None
+    format: str | None = None
+    """``wav``, ``flac`` or ``opus``; None until it is archived."""
+    sha256: str | None = None
+    """Of the archived file, in hex."""
+    transcribed_at: datetime | None = None
+
+
 @dataclass(frozen=True)
 class TurnItem:
     """A turn, with the moment at which it began."""
 
     at: datetime
     turn: Turn
+
+    @property
+    def began(self) -> datetime:
+        """The beginning of what its milliseconds count from."""
+        return self.at - timedelta(milliseconds=self.turn.start_ms)
 
 
 @dataclass(frozen=True)
@@ -52,6 +75,12 @@ class CallItem:
     """What brought the customer, as this call told it."""
     followup: Followup | None = None
     """What was decided when it was missed."""
+    recordings: Sequence[Recorded] = ()
+    """In order of their beginning; milliseconds of turns count from that of the first."""
+    models: Sequence[str] = ()
+    """Which made the text, as ``ENGINE-MODEL``."""
+    redacted: Sequence[str] = ()
+    """Kinds of what was taken out of the text before it was stored."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +127,8 @@ class ThreadView:
     thread: Thread
     aliases: Sequence[tuple[str, str]]
     items: Sequence[Item]
+    only_call: str | None = None
+    """Uuid of the call that was asked for by itself: nothing else of the thread is here."""
 
 
 def read_thread(database: Database, thread: Thread) -> ThreadView:
@@ -146,6 +177,7 @@ def _rows(transaction: Transaction, noun: str, thread_id: int) -> list[Row]:
 def read_call(transaction: Transaction, call: Call) -> CallItem:
     """A call with what was said in it so far."""
     recordings = transaction.rows("recordings.recordings_of_call", call_uuid=call.uuid)
+    recordings.sort(key=lambda row: row["started_at"])
     began = recordings[0]["started_at"] if recordings else call.offered_at
     rows = transaction.rows("segments.segments_of_call", call_uuid=call.uuid)
     said = turns(
@@ -155,4 +187,26 @@ def read_call(transaction: Transaction, call: Call) -> CallItem:
     progress = transaction.one("utterances.progress_of_call", call_uuid=call.uuid)
     assert progress is not None
     spoken = [TurnItem(began + timedelta(milliseconds=turn.start_ms), turn) for turn in said]
-    return CallItem(call.offered_at, call, spoken, Progress(**progress))
+    return CallItem(
+        call.offered_at,
+        call,
+        spoken,
+        Progress(**progress),
+        recordings=[_recorded(row) for row in recordings],
+        models=sorted({row["model"] for row in rows}),
+        redacted=sorted({kind for row in rows for kind in row["redacted"]}),
+    )
+
+
+def _recorded(row: Row) -> Recorded:
+    """A row of ``recording``."""
+    duration_s = None if row["duration_ms"] is None else row["duration_ms"] / 1000
+    if duration_s is None and row["stopped_at"] is not None:
+        duration_s = max(0.0, (row["stopped_at"] - row["started_at"]).total_seconds())
+    return Recorded(
+        name=(row["uri"] or row["path"]).rsplit("/", 1)[-1],
+        state=row["state"],
+        started_at=row["started_at"],
+        duration_s=duration_s,
+        **{field: row[field] for field in ("channels", "rate", "format", "sha256", "transcribed_at")},
+    )

@@ -11,6 +11,9 @@ from fsctl.store.contacts import Who
 from fsctl.store.db import Database
 from fsctl.transcribe.redact import redact
 
+NOBODY = 0
+"""Id of thread and contact of a call whose caller nobody could tell; Postgres counts from 1."""
+
 
 @dataclass(frozen=True)
 class Thread:

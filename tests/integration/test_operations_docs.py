@@ -88,8 +88,8 @@ def test_rules_and_dashboard_ask_for_numbers_and_labels_that_there_are(pages: Pa
         names = names_of(expression)
         assert names, where
         assert names <= found.keys(), (where, names - found.keys())
-        labels = OF_SCRAPER.union(*(found[name] for name in names))
-        assert labels_of(expression) <= labels, (where, labels_of(expression) - labels)
+        known = OF_SCRAPER.union(*(found[name] for name in names))
+        assert labels_of(expression) <= known, (where, labels_of(expression) - known)
         for name, inside in MATCHED.findall(expression):
             for label, value in re.findall(r'(\w+)="([^"]*)"', inside):
                 values = {dict(labels).get(label) for one, labels in pages.numbers() if one == name}

@@ -328,7 +328,7 @@ def test_again_waits_and_ends_with_its_time(made: House) -> None:
     made.outbox.finish(item, Again(40, "slow down", 131056))
     row = made.row("k")
     assert row["state"] == "failed"
-    assert row["reason"] == "slow down; it expires before it may be tried again"
+    assert row["reason"] == "slow down, and it expires before it may be tried again"
 
 
 def test_a_paused_number_sends_nothing_and_others_do(made: House) -> None:

@@ -98,7 +98,7 @@ where id = %(id)s and fence = %(fence)s
 update outbox o
 set state = case when w.is_late then 'failed' else 'pending' end,
     settled_at = case when w.is_late then clock_timestamp() end,
-    reason = %(reason)s || case when w.is_late then '; it expires before it may be tried again' else '' end,
+    reason = %(reason)s || case when w.is_late then ', and it expires before it may be tried again' else '' end,
     not_before = w.until, code = %(code)s, lease_until = null, tried_at = clock_timestamp()
 from (
     select id, until, until >= expires_at as is_late
@@ -137,7 +137,7 @@ where state = 'claimed' and lease_until < now();
 
 -- name: give_up
 update outbox
-set state = 'failed', settled_at = now(), reason = reason || '; no webhook said since then that it was sent'
+set state = 'failed', settled_at = now(), reason = reason || ', and no webhook said since that it was sent'
 where state = 'unsure' and tried_at < now() - make_interval(secs => %(unsure_for_s)s);
 
 -- name: expire
