@@ -1,6 +1,7 @@
 """The part of the config that concerns the chat: where webhooks and pages are served, and what Meta is told."""
 
 import dataclasses
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ class Web:
     key: Path | None = None
     public_url: str = ""
     """How customers and Meta reach it, such as ``https://calls.example.com``: links begin so."""
+    operations: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    """Networks whose clients may ask for ``/healthz``, ``/readyz`` and ``/metrics``; none: nobody may."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +113,11 @@ def _web(table: dict[str, Any], tables: Tables) -> Web:
         raise tables.error("web", "both certificate and key, or none of them", "one of them")
     if web.public_url and not _is_address(web.public_url):
         raise tables.error("web.public_url", "an address such as https://calls.example.com", web.public_url)
+    for network in web.operations:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise tables.error("web.operations", "networks such as 10.0.0.0/8", network) from error
     return dataclasses.replace(
         web,
         certificate=tables.folder / web.certificate if web.certificate else None,

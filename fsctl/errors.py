@@ -17,6 +17,8 @@
     ├── AudioError             a recording that cannot be read as the WAV FreeSWITCH writes
     ├── ArchiveError           a recording could not be kept in the archive now; it stays in the spool, again later
     ├── BadInput               what was given to a command is not what it takes
+    ├── JournalFull            a webhook cannot be kept on disk now; it is answered 503, and Meta sends it again
+    ├── GraphError             Meta did not do what was asked, or nobody knows; whatsapp/graph.py has its three kinds
     └── ModelError             speech model missing, damaged or not to be had
 
 The core (``fsctl.call``) raises none of these: what it does not expect, it leaves as it was.
@@ -87,6 +89,14 @@ class ArchiveError(FsctlError):
 
 class BadInput(FsctlError):
     """A command was given something that it cannot use."""
+
+
+class GraphError(FsctlError):
+    """Meta's Graph API did not do what was asked, as far as anybody knows."""
+
+
+class JournalFull(FsctlError):
+    """What came cannot be made durable now."""
 
 
 class ModelError(FsctlError):

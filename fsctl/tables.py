@@ -94,7 +94,9 @@ class Tables:
             return tuple(self.typed(item, str, where) for item in self.typed(value, list, where))
         if origin is Mapping:
             item = get_args(kind)[1]
-            return {k: self.typed(v, item, f"{where}.{k}") for k, v in self.typed(value, dict, where).items()}
+            return {
+                k: self._convert(item, v, f"{where}.{k}") for k, v in self.typed(value, dict, where).items()
+            }
         if origin is Literal:
             if value not in get_args(kind):
                 raise self.error(where, " or ".join(f'"{one}"' for one in get_args(kind)), value)
