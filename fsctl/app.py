@@ -86,11 +86,11 @@ def database(config: Config, process: str) -> Iterator[Database]:
 
 
 def serve(config: Config) -> int:
-    """The controllers, one for each node, active or standing by; HTTP; the loops of the chat. Until a signal."""
+    """The controllers, one for each node, active or standing by; HTTP; the loops of chat and CRM. Until a signal."""
     import gevent
     from gevent.event import Event
 
-    from fsctl import app_chat
+    from fsctl import app_chat, app_crm
 
     if not config.nodes:
         raise ConfigError(f"{config.source}: no [[node]]: which FreeSWITCH shall be served?")
@@ -105,8 +105,8 @@ def serve(config: Config) -> int:
         on_signal(stop.set)
         _adopt_names(config, opened)
         served = [_serving(config, node, opened) for node in config.nodes]
-        with app_chat.loops(config, opened) as of_chat:
-            loops = [gevent.spawn(run) for run in (*of_web, *of_chat)]
+        with app_chat.loops(config, opened) as of_chat, app_crm.loops(config) as of_crm:
+            loops = [gevent.spawn(run) for run in (*of_web, *of_chat, *of_crm)]
             greenlets = [*loops, *(gevent.spawn(one.run) for one in served)]
             collector.calm()
             while not stop.wait(0.5):

@@ -1,7 +1,8 @@
 """The chat's half of the composition root: what ``fsctl serve`` runs beside its controllers.
 
-HTTP (Meta's webhooks, the page where a customer chooses a time, what monitoring asks) and the loops of the chat: webhooks into rows,
-missed calls into messages, messages to Meta. Every process of ``fsctl serve`` may run all of them; rows are locked.
+HTTP (Meta's webhooks, the page where a customer chooses a time, what monitoring asks) and the loops of the chat:
+webhooks into rows, missed calls into messages, messages to Meta. Every process of ``fsctl serve`` may run all of
+them; rows are locked.
 """
 
 from collections.abc import Callable, Iterator, Sequence
