@@ -86,7 +86,7 @@ def database(config: Config, process: str) -> Iterator[Database]:
 
 
 def serve(config: Config) -> int:
-    """The controllers, one for each node, active or standing by; HTTP; the loops of chat and CRM. Until a signal."""
+    """The controllers, one for each node; HTTP; the console; the loops of chat and CRM. Until a signal."""
     import gevent
     from gevent.event import Event
 

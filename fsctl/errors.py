@@ -18,7 +18,7 @@
     ├── ArchiveError           a recording could not be kept in the archive now; it stays in the spool, again later
     ├── BadInput               what was given to a command is not what it takes
     ├── JournalFull            a webhook cannot be kept on disk now; it is answered 503, and Meta sends it again
-    ├── GraphError             Meta did not do what was asked, or nobody knows; whatsapp/graph.py has its three kinds
+    ├── GraphError             Meta did not do what was asked, or nobody knows; three kinds in whatsapp/graph.py
     └── ModelError             speech model missing, damaged or not to be had
 
 The core (``fsctl.call``) raises none of these: what it does not expect, it leaves as it was.

@@ -1,7 +1,7 @@
 """How much audio Whisper is shown around an utterance.
 
-Its encoder takes fewer frames than the 30 s that it was trained with if told so (CTranslate2 PR 1446), at a cost that
-grows faster than linear. Of too little the decoder sees no silence to stop at, and says its last phrase again.
+Its encoder takes fewer frames than the 30 s that it was trained with if told so (CTranslate2 PR 1446), at a cost
+that grows faster than linear. Of too little the decoder sees no silence to stop at, and says its last phrase again.
 """
 
 import math

@@ -1,5 +1,5 @@
-"""The live workers of one process, as many as the engine decodes side by side. They share its model, and nothing else:
-none waits for the slowest of another's batch.
+"""The live workers of one process, as many as the engine decodes side by side. They share its model and nothing
+else: none waits for the slowest of another's batch.
 """
 
 from collections.abc import Callable, Sequence
