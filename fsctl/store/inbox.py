@@ -21,6 +21,8 @@ WAKES = "fsctl_inbox"
 """LISTEN to this to be woken when something was added."""
 TRIES = 3
 """So often a post is tried when Postgres is there and ended its transaction: two may have waited for each other."""
+KEEP_S = 8 * 86_400.0
+"""So long what came is kept after it was processed: Meta may send it again for 7 days."""
 MAX_REASON = 500
 MOST_LISTED = 1000
 
@@ -89,7 +91,7 @@ class Inbox:
             self._bell.ring()
         return added
 
-    def process(self, handle: Handle, most: int) -> int:
+    def process(self, handle: Handle, most: int, *, keep: bool = True) -> int:
         """Process waiting posts, the oldest first, many in one transaction; when one of them cannot be, each alone.
 
         Several processes may do so at once: no post is processed twice.
@@ -97,6 +99,7 @@ class Inbox:
         Args:
             handle: called once with all posts, or again after all that it did was rolled back.
             most: posts in one transaction.
+            keep: what came, for ``KEEP_S``; else it is gone with the commit that says it is done.
 
         Returns:
             Posts that are done or failed now; 0 when none waits.
@@ -110,19 +113,19 @@ class Inbox:
                 posts = [Post(**row) for row in transaction.rows("inbox.claim", most=most)]
                 if posts:
                     handle(transaction, posts)
-                    transaction.run("inbox.done", ids=[post.id for post in posts])
+                    transaction.run("inbox.done", ids=[post.id for post in posts], keep=keep)
                 return len(posts)
         except Exception as error:
             if not posts or (isinstance(error, DatabaseDown) and not self.is_there()):
                 raise
             log.debug("%d posts together: %s; each alone", len(posts), error)
-        return sum(self._process_alone(handle, post.id) for post in posts)
+        return sum(self._process_alone(handle, post.id, keep) for post in posts)
 
-    def _process_alone(self, handle: Handle, id: int) -> bool:
+    def _process_alone(self, handle: Handle, id: int, keep: bool) -> bool:
         """False when another process has it."""
         for last in (False,) * (TRIES - 1) + (True,):
             try:
-                return self._process_one(handle, id)
+                return self._process_one(handle, id, keep)
             except DatabaseDown as error:
                 # Also said of a transaction that Postgres ended by itself, or for a value that it can never hold.
                 if not self.is_there():
@@ -139,18 +142,23 @@ class Inbox:
                 break
         return True
 
-    def _process_one(self, handle: Handle, id: int) -> bool:
+    def _process_one(self, handle: Handle, id: int, keep: bool) -> bool:
         with self._database.transaction(f"processing post {id} of the inbox") as transaction:
             row = transaction.one("inbox.claim_one", id=id)
             if row is None:
                 return False
             handle(transaction, [Post(**row)])
-            transaction.run("inbox.done", ids=[id])
+            transaction.run("inbox.done", ids=[id], keep=keep)
             return True
 
     def _fail(self, id: int, reason: str) -> None:
         with self._database.statement(f"failing post {id} of the inbox") as transaction:
             transaction.run("inbox.fail", id=id, reason=_storable(reason))
+
+    def forget(self, keep_s: float = KEEP_S) -> int:
+        """Empty the bodies of posts that were done so long ago. Returns: how many."""
+        with self._database.statement("emptying old posts of the inbox") as transaction:
+            return transaction.run("inbox.forget", keep_s=keep_s)
 
     def is_there(self) -> bool:
         """Whether Postgres answers, by a connection of its own: the pool would wait ten seconds for one of its."""

@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 MOST = 50
 """Posts in one transaction. Until its end it alone decides who is who: the call of somebody new waits."""
+FORGET_S = 3600.0
+"""So often posts that are no longer kept are emptied."""
 EVERY_S = 5.0
 """So often we look without being woken: alarms fall due by time."""
 
@@ -72,9 +74,13 @@ class Intake:
     def run(self) -> None:
         """Process for as long as the process lives; ends when it is killed."""
         backoff = Backoff()
+        forgot_at = float("-inf")
         with closing(Wakeup(self._database.dsn, [WAKES])) as wakeup:
             while True:
                 try:
+                    if time.monotonic() - forgot_at > FORGET_S:
+                        self._inbox.forget()
+                        forgot_at = time.monotonic()
                     while self.tick():
                         pass
                     backoff.reset()
@@ -92,7 +98,7 @@ class Intake:
         Raises:
             DatabaseDown: they wait still.
         """
-        count = self._inbox.process(self.take, MOST)
+        count = self._inbox.process(self.take, MOST, keep=not self._policy.redaction_of_unknown())
         self.settle()
         return count
 

@@ -526,3 +526,32 @@ def test_no_mutation_fails_or_is_lost(shared_desk: Desk, bodies: list[bytes]) ->
     desk.take(*bodies)
     kept = desk.rows("select count(*) as count from inbox where state = 'done'")[0]["count"]
     assert kept == desk.rows("select count(*) as count from inbox")[0]["count"]
+
+
+def test_what_a_queue_wants_redacted_is_in_no_table_once_it_is_taken(desk: Desk) -> None:
+    typed = webhooks.body("message-text").replace(b"Hello", b"my card: 5391 8862 7714 0933")
+    assert b"5391" in typed
+    desk.take(typed)
+    assert desk.messages()[0].body.startswith("my card: [card]")
+    columns = desk.rows(
+        "select table_name as t, column_name as c from information_schema.columns where table_schema = 'public'"
+        " and data_type in ('text', 'jsonb', 'bytea', 'ARRAY')"
+    )
+    for table, column in ((one["t"], one["c"]) for one in columns):
+        text = (
+            f"convert_from({column}, 'utf8')" if (table, column) == ("inbox", "body") else f'"{column}"::text'
+        )
+        kept = desk.rows(f'select {text} as v from "{table}"')  # noqa: S608 (names of our tables)
+        assert not any("7714" in (row["v"] or "") for row in kept), (table, column)
+    assert desk.inbox.add([Post.of(typed, datetime.now(UTC))]) == 0
+
+
+def test_what_came_is_kept_for_a_while_where_nothing_is_redacted(database: Database) -> None:
+    desk = Desk(database, Policy())
+    desk.told("message-text")
+    (listed,) = desk.inbox.all()
+    assert desk.inbox.one(listed.id)[1] == webhooks.body("message-text")
+    assert desk.inbox.forget() == 0
+    assert desk.inbox.forget(keep_s=0.0) == 1
+    assert desk.inbox.one(listed.id)[1] == b""
+    assert desk.inbox.forget(keep_s=0.0) == 0

@@ -11,8 +11,10 @@ create table inbox (
     done_at     timestamptz
 );
 comment on table inbox is 'Each POST of Meta, byte for byte. The same bytes twice are one row: Meta sends again for up to 7 days.';
-comment on column inbox.digest is 'SHA-256 of body.';
+comment on column inbox.digest is 'SHA-256 of what came.';
+comment on column inbox.body is 'Empty once it is done and no longer kept: what must not be stored may be in it.';
 comment on column inbox.received_at is 'When it was answered with 200, which may be long before it stood here: Postgres was away.';
 comment on column inbox.state is 'failed: see reason; kept until somebody has it tried again.';
 create index on inbox (id) where state = 'waiting';
 create index on inbox (id) where state = 'failed';
+create index on inbox (done_at) where state = 'done' and body <> '';

@@ -17,7 +17,14 @@ select id, body, received_at, digest from inbox
 where id = %(id)s and state = 'waiting' for update skip locked;
 
 -- name: done
-update inbox set state = 'done', done_at = now(), tries = tries + 1, reason = null where id = any(%(ids)s);
+update inbox
+set state = 'done', done_at = now(), tries = tries + 1, reason = null, body = case when %(keep)s then body else '' end
+where id = any(%(ids)s);
+
+-- name: forget
+-- The digest stays: the same bytes told again are known.
+update inbox set body = ''
+where state = 'done' and body <> '' and done_at < now() - make_interval(secs => %(keep_s)s);
 
 -- name: fail
 update inbox set state = 'failed', tries = tries + 1, reason = %(reason)s where id = %(id)s and state = 'waiting';
