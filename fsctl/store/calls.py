@@ -71,7 +71,8 @@ class Calls:
                 portfolio=self._portfolio,
                 at=question.at,
             )
-        if found is None or found.thread_id is None:
+        # Who has no name yet is called as the call calls them, however they became known.
+        if found is None or found.thread_id is None or (question.display_name and not found.name):
             with self._database.transaction(doing) as transaction:
                 found = _make(transaction, question, self._portfolio)
         assert found.thread_id is not None

@@ -213,3 +213,14 @@ def test_a_hundred_thousand_calls_do_not_make_it_slow(database: Database) -> Non
         )
         assert rows <= 20 * sla.HISTORY_CALLS, name
         print(f"{name}: {plan[0]['Execution Time']:.2f} ms, planned in {plan[0]['Planning Time']:.2f} ms")
+
+
+def test_somebody_without_a_name_gets_the_one_of_the_call(database: Database) -> None:
+    nameless = Alias(kind="wa_id", value="15550100777")
+    Threads(database).add_messages([nameless], "", None, "15550100900", [])
+    question = commands.FindContact(
+        uuid="c-1", at=datetime.now(UTC), node="fs1", aliases=(nameless,), display_name="Bea",
+        to_number="15550100900",
+    )  # fmt: skip
+    assert Calls(database).answer(question).name == "Bea"
+    assert Calls(database).answer(replace(question, display_name="Other")).name == "Bea"
