@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 
 STOP_S = 10.0
 """A process gets so long to end by itself."""
-AHEAD_S = 8.0
-"""Seconds from the start of the simulated FreeSWITCH to the first message about a call that was missed."""
 CONFIG_EXIT = 2
 """A process that ends so says that its settings are wrong: starting it again would not help."""
 
@@ -240,8 +238,6 @@ def _processes(config: Config, dsn: str, speed: float, *, with_samples: bool) ->
         settings = ["--config", str(demo.write_config(config.data_dir, config, world))]
         arguments = ["simulate", "--listen", world.switch, "--spool", str(spool), "--speed", str(speed)]
         arguments += ["--graph", world.graph, "--webhooks", world.webhooks]
-        # Faster than time, its clock begins behind ours: what we do meanwhile stands between its calls.
-        arguments += ["--behind", str(max(0.0, (speed - 1) * AHEAD_S))]
         told = {
             "FSCTL_ESL_PASSWORD": world.password,
             "FSCTL_APP_SECRET": world.app_secret,
