@@ -386,7 +386,7 @@ def test_a_sender_that_dies_leaves_an_unsure_item_that_nobody_sends_again(databa
         made.outbox.tidy((), ())
         row = made.row("k")
         assert (row["state"], row["is_doubtful"]) == ("failed", True)
-        assert row["reason"].endswith("no webhook said since then that it was sent")
+        assert row["reason"].endswith("no webhook said since that it was sent")
         assert all(item.key != "k" for item in claim(made))
 
 
