@@ -222,8 +222,10 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(one)
 
 
-def require_clean(texts: Iterable[str]) -> None:
+def require_clean(texts: Iterable[str], folder: Path) -> None:
+    """No part of the card in any text; the test's own folder and keys made of hashes have digits of theirs."""
     for text in map(strings, texts):
+        text = re.sub(r"(?=[0-9]*[a-f])[0-9a-f]{16,}", "", text.replace(str(folder), ""))
         dense = re.sub(r"(?<=\d)[\s,.-]+(?=\d)", "", text)
         for part in parts_of_card():
             assert part not in dense, text
@@ -248,7 +250,7 @@ def test_a_card_number_leaves_no_trace(
         "select leg, text from segment where pass = 'live' and suppressed_by is null order by start_ms"
     )
     assert any("[number]" in one["text"] for one in live)
-    require_clean(line.everything())
+    require_clean(line.everything(), tmp_path)
     line.end(len(audio) / RATE)
     line.read()
     # The archive may have it before its text is known; nobody is told.
@@ -267,12 +269,12 @@ def test_a_card_number_leaves_no_trace(
     assert not groups(tokens(re.sub(r"\[\w+\]", "", said["caller"])), "en"), said
     bodies = [one["body"] for one in line.sql("select body from message order by wamid")]
     assert bodies == ["my card: [card]", "cvv [code]", "[email]"]
-    require_clean(line.everything())
+    require_clean(line.everything(), tmp_path)
     for _ in range(3):
         line.recorder.tick()
     require_not_heard(line, whisper)
-    require_clean(line.everything())
-    require_clean([record.getMessage() for record in caplog.records])
+    require_clean(line.everything(), tmp_path)
+    require_clean([record.getMessage() for record in caplog.records], tmp_path)
 
 
 def require_not_heard(line: Line, whisper: Engine) -> None:
