@@ -6,8 +6,8 @@ Refuses to know what it numbers. A process that dies leaves nothing half done; a
 import logging
 import time
 
-from fsctl.backoff import Backoff
 from fsctl.errors import DatabaseError
+from fsctl.patience import Patience
 from fsctl.store.db import Wakeup
 from fsctl.store.sequence import Sequence
 
@@ -32,18 +32,14 @@ class Sequencer:
 
     def run(self) -> None:
         """Number until killed. A Postgres that is away is waited for."""
-        backoff = Backoff()
+        patience = Patience(log, waits_for=DatabaseError)
         try:
             while True:
-                try:
+                with patience:
                     if self.tick():
                         time.sleep(REST_S)
                     else:
                         self._wait()
-                    backoff.reset()
-                except DatabaseError as error:
-                    log.warning("%s; trying again", error)
-                    time.sleep(backoff.next_s())
         finally:
             if self._wakeup is not None:
                 self._wakeup.close()

@@ -10,13 +10,14 @@ from datetime import UTC, datetime, timedelta
 
 import gevent
 
-from fsctl.backoff import Backoff
 from fsctl.call import followup, payload, wording
 from fsctl.call.followup import Chat
 from fsctl.call.payload import Ticket
 from fsctl.call.policy import Policy
 from fsctl.call.state import Call
-from fsctl.errors import BadInput, DatabaseDown, DatabaseError
+from fsctl.errors import BadInput, DatabaseError
+from fsctl.logs import about
+from fsctl.patience import Patience
 from fsctl.store import outbox
 from fsctl.store.callbacks import Callback, Callbacks, Settled
 from fsctl.store.db import Database, Transaction
@@ -53,27 +54,21 @@ class CallbackLoop:
 
     def run(self) -> None:
         """Until it is killed. A Postgres that is away is waited for."""
-        backoff = Backoff()
+        patience = Patience(log, "callbacks wait", waits_for=DatabaseError)
         while True:
-            try:
+            with patience:
                 self.tick()
-                backoff.reset()
                 gevent.sleep(EVERY_S)
-            except DatabaseDown as error:
-                log.warning("callbacks: %s; trying again", error)
-                gevent.sleep(backoff.next_s())
-            except DatabaseError:
-                log.exception("callbacks: trying again")
-                gevent.sleep(backoff.next_s())
 
     def tick(self) -> int:
         """Begin what is due; how many that were."""
         now = self._now()
         due = self._callbacks.settle_due(self._settle, now, now - timedelta(seconds=RUNG_S), MOST)
         for one in due:
-            log.info("callback %d of call %s: %s (%s)", one.id, one.call_uuid, one.state, one.reason)
-            if one.state == "calling":
-                self._call(one)
+            with about(one.call_uuid, one.thread_id):
+                log.info("callback %d of call %s: %s (%s)", one.id, one.call_uuid, one.state, one.reason)
+                if one.state == "calling":
+                    self._call(one)
         return len(due)
 
     # --- what becomes of it ------------------------------------------------------------------------------------

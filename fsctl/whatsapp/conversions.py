@@ -22,9 +22,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from fsctl.backoff import Backoff
 from fsctl.config_chat import WhatsApp
 from fsctl.errors import DatabaseError, GraphError
+from fsctl.patience import Patience
 from fsctl.store import outbox, outcomes, touches
 from fsctl.store.db import Database, Transaction
 from fsctl.store.outbox import Again, Claimed, Failed, Item, Sent
@@ -112,16 +112,12 @@ class Conversions:
 
     def run(self) -> None:
         """Until it is killed; a Postgres that is away is waited for."""
-        backoff = Backoff()
+        patience = Patience(log, waits_for=DatabaseError)
         while True:
-            try:
+            with patience:
                 while self.tick(datetime.now(UTC)) == MOST:
                     pass
-                backoff.reset()
                 time.sleep(EVERY_S)
-            except DatabaseError as error:
-                log.warning("%s; trying again", error)
-                time.sleep(backoff.next_s())
 
     def tick(self, now: datetime) -> int:
         """Decide on what is there, at most MOST outcomes.

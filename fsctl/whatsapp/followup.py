@@ -11,12 +11,13 @@ from typing import Any
 
 import gevent
 
-from fsctl.backoff import Backoff
 from fsctl.call import followup, payload, slots
 from fsctl.call.followup import Chat, Words
 from fsctl.call.policy import Policy
 from fsctl.call.state import Call
-from fsctl.errors import BadInput, DatabaseDown, DatabaseError
+from fsctl.errors import BadInput, DatabaseError
+from fsctl.logs import about
+from fsctl.patience import Patience
 from fsctl.store import outbox
 from fsctl.store.db import Database, Transaction
 from fsctl.store.followups import Followup, Followups
@@ -54,18 +55,11 @@ class FollowupLoop:
 
     def run(self) -> None:
         """Until it is killed. A Postgres that is away is waited for."""
-        backoff = Backoff()
+        patience = Patience(log, "missed calls are followed up later", waits_for=DatabaseError)
         while True:
-            try:
+            with patience:
                 decided = self.tick()
-                backoff.reset()
                 gevent.sleep(0.0 if decided >= MOST else EVERY_S)
-            except DatabaseDown as error:
-                log.warning("follow-up of missed calls: %s; trying again", error)
-                gevent.sleep(backoff.next_s())
-            except DatabaseError:
-                log.exception("follow-up of missed calls: trying again")
-                gevent.sleep(backoff.next_s())
 
     def tick(self) -> int:
         """Decide about what is due; how many calls that were."""
@@ -92,7 +86,8 @@ class FollowupLoop:
             except (BadInput, ValueError) as error:
                 # What Meta would refuse now it would refuse again: one row's fault is not that of the others.
                 words, reason = None, f"{reason}: cannot be written: {error}"
-        log.info("call %s: %s (%s)", call.uuid, "written to" if words else "nothing written", reason)
+        with about(call.uuid, call.thread_id):
+            log.info("call %s: %s (%s)", call.uuid, "written to" if words else "nothing written", reason)
         return Followup(
             call_uuid=call.uuid,
             thread_id=call.thread_id,

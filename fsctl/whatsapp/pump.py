@@ -14,8 +14,9 @@ from collections.abc import Mapping
 import gevent
 from gevent.pool import Pool
 
-from fsctl.backoff import Backoff
-from fsctl.errors import DatabaseDown, DatabaseError
+from fsctl.errors import DatabaseError
+from fsctl.logs import about
+from fsctl.patience import Patience
 from fsctl.store.alarms import Alarms
 from fsctl.store.db import Wakeup
 from fsctl.store.outbox import Again, Claimed, Failed, Outbox, Outcome, Sent, Unsure
@@ -54,19 +55,15 @@ class Pump:
 
     def run(self) -> None:
         """Send until killed."""
-        backoff = Backoff()
+        patience = Patience(log, waits_for=DatabaseError)
         tidied_at = 0.0
         while True:
-            try:
+            with patience:
                 if time.monotonic() - tidied_at >= IDLE_S:
                     self._tidy()
                     tidied_at = time.monotonic()
                 if not self._take():
                     self._wait()
-                backoff.reset()
-            except DatabaseError as error:
-                log.warning("%s; trying again", error)
-                gevent.sleep(backoff.next_s())
             self._hands.wait_available()
 
     def tick(self) -> int:
@@ -101,6 +98,10 @@ class Pump:
             self._wakeup.wait(IDLE_S)
 
     def _handle(self, item: Claimed) -> None:
+        with about(thread=item.thread_id):
+            self._send(item)
+
+    def _send(self, item: Claimed) -> None:
         try:
             outcome = self._senders[item.kind].send(item)
         except Exception as error:
@@ -118,16 +119,11 @@ class Pump:
 
     def _store(self, item: Claimed, outcome: Outcome) -> None:
         """Note it, whatever time that takes: nobody else knows."""
-        backoff = Backoff()
-        while True:
-            try:
-                return self._outbox.finish(item, outcome)
-            except DatabaseDown as error:
-                log.warning("%s; trying again", error)
-                gevent.sleep(backoff.next_s())
-            except DatabaseError as error:
-                # Its lease runs out, and it is unsure.
-                return log.error("%s", error)
+        try:
+            Patience(log).until_done(lambda: self._outbox.finish(item, outcome))
+        except DatabaseError as error:
+            # Its lease runs out, and it is unsure.
+            log.error("%s", error)
 
     def _watch(self, item: Claimed, outcome: Outcome) -> None:
         """An alarm for each number, until something is sent from it."""

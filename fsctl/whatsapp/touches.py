@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from fsctl.backoff import Backoff
 from fsctl.call import payload
 from fsctl.call.payload import Ticket
 from fsctl.errors import DatabaseError
+from fsctl.patience import Patience
 from fsctl.store import touches
 from fsctl.store.call_links import CallLink, known
 from fsctl.store.db import Database
@@ -105,16 +105,12 @@ class CallTouches:
 
     def run(self) -> None:
         """Until it is killed; a Postgres that is away is waited for."""
-        backoff = Backoff()
+        patience = Patience(log, waits_for=DatabaseError)
         while True:
-            try:
+            with patience:
                 while self.tick() == MOST:
                     pass
-                backoff.reset()
                 time.sleep(EVERY_S)
-            except DatabaseError as error:
-                log.warning("%s; trying again", error)
-                time.sleep(backoff.next_s())
 
     def tick(self) -> int:
         """Take what is there now, at most MOST calls.
