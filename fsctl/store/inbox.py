@@ -23,6 +23,8 @@ TRIES = 3
 """So often a post is tried when Postgres is there and ended its transaction: two may have waited for each other."""
 KEEP_S = 8 * 86_400.0
 """So long what came is kept after it was processed: Meta may send it again for 7 days."""
+MOST_BYTES = 256 * 1024
+"""Of the posts of one transaction, unless the first has more: some hundred updates, however Meta packs them."""
 MAX_REASON = 500
 MOST_LISTED = 1000
 
@@ -98,7 +100,7 @@ class Inbox:
 
         Args:
             handle: called once with all posts, or again after all that it did was rolled back.
-            most: posts in one transaction.
+            most: posts in one transaction; fewer where they are large.
             keep: what came, for ``KEEP_S``; else it is gone with the commit that says it is done.
 
         Returns:
@@ -110,7 +112,8 @@ class Inbox:
         posts: list[Post] = []
         try:
             with self._database.transaction("processing the inbox") as transaction:
-                posts = [Post(**row) for row in transaction.rows("inbox.claim", most=most)]
+                ids = _together(transaction.rows("inbox.claim", most=most))
+                posts = [Post(**row) for row in transaction.rows("inbox.claimed", ids=ids)] if ids else []
                 if posts:
                     handle(transaction, posts)
                     transaction.run("inbox.done", ids=[post.id for post in posts], keep=keep)
@@ -118,7 +121,7 @@ class Inbox:
         except Exception as error:
             if not posts or (isinstance(error, DatabaseDown) and not self.is_there()):
                 raise
-            log.debug("%d posts together: %s; each alone", len(posts), error)
+            log.debug("%d posts together cannot be processed; each alone", len(posts), exc_info=error)
         return sum(self._process_alone(handle, post.id, keep) for post in posts)
 
     def _process_alone(self, handle: Handle, id: int, keep: bool) -> bool:
@@ -209,6 +212,18 @@ class Inbox:
         if count:
             self._bell.ring()
         return count
+
+
+def _together(waiting: Sequence[Row]) -> list[int]:
+    """Posts that are not too large for one transaction; the others wait for the next."""
+    ids: list[int] = []
+    room = MOST_BYTES
+    for row in waiting:
+        room -= row["bytes"]
+        if ids and room < 0:
+            break
+        ids.append(row["id"])
+    return ids
 
 
 def _storable(text: str) -> str:

@@ -15,9 +15,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from fsctl.backoff import Backoff
+import gevent
+
 from fsctl.call.policy import Policy
-from fsctl.errors import DatabaseDown
+from fsctl.patience import Patience
 from fsctl.store import accounts, contacts, messages, outbox, strays, touches, witness
 from fsctl.store.contacts import Place, Who
 from fsctl.store.db import Database, Transaction, Wakeup
@@ -73,21 +74,17 @@ class Intake:
 
     def run(self) -> None:
         """Process for as long as the process lives; ends when it is killed."""
-        backoff = Backoff()
+        patience = Patience(log, "webhooks wait in the inbox")
         forgot_at = float("-inf")
         with closing(Wakeup(self._database.dsn, [WAKES])) as wakeup:
             while True:
-                try:
+                with patience:
                     if time.monotonic() - forgot_at > FORGET_S:
                         self._inbox.forget()
                         forgot_at = time.monotonic()
                     while self.tick():
                         pass
-                    backoff.reset()
                     wakeup.wait(EVERY_S)
-                except DatabaseDown as error:
-                    log.warning("%s; webhooks wait in the inbox", error)
-                    time.sleep(backoff.next_s())
 
     def tick(self) -> int:
         """One round.
@@ -115,7 +112,10 @@ class Intake:
 
     def take(self, transaction: Transaction, posts: Sequence[Post]) -> None:
         """Put into rows what posts tell. Whatever their bytes are, this is no reason to raise."""
-        told = [fact for post in posts for fact in webhook.facts(post.body, post.received_at)]
+        told: list[Fact] = []
+        for post in posts:
+            told += webhook.facts(post.body, post.received_at)
+            gevent.sleep(0)  # a post may hold a thousand updates, and calls share the hub
         strange = [fact for fact in told if isinstance(fact, Unknown)]
         if len(strange) < len(told):
             # Before any row is locked: another process may take a post about the same call.

@@ -98,6 +98,19 @@ def test_they_are_processed_in_the_order_of_their_coming_so_many_at_once(
     assert noted(database) == ["0", "1", "2", "3", "4"]
 
 
+def test_large_posts_are_taken_few_at_once_and_none_is_left(
+    ours: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "MOST_BYTES", 1000)
+    sizes = [10, 900, 200, 5000, 5000, 300, 300]
+    for number, size in enumerate(sizes):
+        ours.add([post(bytes([65 + number]) * size)])
+    taken: list[list[int]] = []
+    while ours.process(lambda _, posts: taken.append([len(one.body) for one in posts]), 50):
+        pass
+    assert taken == [[10, 900], [200], [5000], [5000], [300, 300]]
+
+
 @pytest.mark.parametrize("bad", ["bad", "bug", "refused", "poison"])
 def test_one_that_cannot_be_processed_costs_no_other(ours: Inbox, database: Database, bad: str) -> None:
     ours.add([post(body) for body in (b"a", bad.encode(), b"b")])

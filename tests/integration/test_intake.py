@@ -28,6 +28,7 @@ from fsctl.store.inbox import Inbox, Post
 from fsctl.whatsapp import intake
 from fsctl.whatsapp.intake import Intake
 from tests import webhooks
+from tests.fix_database import run
 from tests.unit.whatsapp.test_webhook import mutated
 
 OURS = "15550783881"
@@ -73,8 +74,7 @@ class Desk:
             return witness.of_thread(transaction, self.thread_of(alias))
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        with self.database.transaction("test") as transaction:
-            return transaction._connection.execute(sql.encode()).fetchall()
+        return run(self.database, sql)
 
     def alarms(self) -> list[tuple[str, str]]:
         return [(alarm.kind, alarm.subject) for alarm in Alarms(self.database, "meta").up()]

@@ -9,8 +9,11 @@ order by digest
 on conflict (digest) do nothing;
 
 -- name: claim
-select id, body, received_at, digest from inbox
+select id, length(body) as bytes from inbox
 where state = 'waiting' order by id limit %(most)s for update skip locked;
+
+-- name: claimed
+select id, body, received_at, digest from inbox where id = any(%(ids)s) order by id;
 
 -- name: claim_one
 select id, body, received_at, digest from inbox
