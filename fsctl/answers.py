@@ -1,6 +1,7 @@
 """What the command line asks of what is stored and of the rules; prints or returns the answer, changes nothing."""
 
 import argparse
+import json
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +14,7 @@ from fsctl.store.db import Database, Wakeup
 from fsctl.store.items import read_thread
 from fsctl.store.offers import CHANNEL, Offers
 from fsctl.store.threads import Threads
-from fsctl.terminal import escape
+from fsctl.terminal import escape, escape_json
 
 MAX_DAYS = 3650
 """A payload that we sign expires some day."""
@@ -25,13 +26,17 @@ def show_threads(opened: Database, action: str, who: str, *, as_json: bool) -> i
     if not found:
         print(f"fsctl: no thread for {escape(who)!r}" if who else "fsctl: no threads yet", file=sys.stderr)
         return 1
+    if action == "list" and as_json:
+        names = ("id", "business_number", "display_name")
+        print(json.dumps([{name: getattr(thread, name) for name in names} for thread in found], indent=2))
+        return 0
     if action == "list":
         for thread in found:
             print(f"{thread.id:6}  {escape(thread.business_number):16}  {escape(thread.display_name)}")
         return 0
-    render = crm.EXPORTS["json" if as_json else "txt"]
     for thread in found:
-        print(render(read_thread(opened, thread)))
+        view = read_thread(opened, thread)
+        print(escape_json(crm.EXPORTS["json"](view)) if as_json else crm.EXPORTS["txt"](view))
     return 0
 
 

@@ -19,6 +19,7 @@ from fsctl.config_chat import Web, WhatsApp
 from fsctl.config_console import Console
 from fsctl.config_crm import Crm
 from fsctl.errors import ConfigError
+from fsctl.logs import Log
 from fsctl.tables import Environment, Tables
 
 WELL_KNOWN_PASSWORD = "ClueCon"
@@ -148,6 +149,7 @@ class Config:
     whatsapp: WhatsApp = field(default_factory=WhatsApp)
     console: Console = field(default_factory=Console)
     crm: Crm = field(default_factory=Crm)
+    log: Log = field(default_factory=Log)
 
     @property
     def queues(self) -> Mapping[str, Queue]:
@@ -222,33 +224,18 @@ def _config(table: dict[str, Any], tables: Tables) -> Config:
     """The whole file; relative paths are relative to the file's folder."""
     rest = dict(table)
     nodes = tables.take(rest, "node", list, [])
-    media = tables.fill(Media, tables.take(rest, "media", dict, {}), "media")
-    archive = _archive(tables.take(rest, "archive", dict, {}), tables)
-    websocket = _websocket(tables.take(rest, "websocket", dict, {}), tables)
-    transcribe = tables.fill(Transcribe, tables.take(rest, "transcribe", dict, {}), "transcribe")
-    if not 0 <= media.vad_mode <= 3:
-        raise tables.error("media.vad_mode", "0, 1, 2 or 3", media.vad_mode)
-    if media.max_utterance_ms < 1000 + media.min_utterance_ms:
-        raise tables.error(
-            "media.max_utterance_ms", "a second more than min_utterance_ms at least", media.max_utterance_ms
-        )
-    policy = config_policy.read(rest, tables)
-    web, whatsapp = config_chat.read(rest, tables)
-    console = config_console.read(rest, tables)
-    crm = config_crm.read(rest, tables)
-    tables_of_ours = {
-        "nodes",
-        "policy",
-        "media",
-        "archive",
-        "websocket",
-        "transcribe",
-        "web",
-        "whatsapp",
-        "console",
-        "crm",
+    parts: dict[str, Any] = {
+        "media": _media(tables.take(rest, "media", dict, {}), tables),
+        "archive": _archive(tables.take(rest, "archive", dict, {}), tables),
+        "websocket": _websocket(tables.take(rest, "websocket", dict, {}), tables),
+        "transcribe": tables.fill(Transcribe, tables.take(rest, "transcribe", dict, {}), "transcribe"),
+        "log": tables.fill(Log, tables.take(rest, "log", dict, {}), "log"),
+        "policy": config_policy.read(rest, tables),
     }
-    top = tables.fill(Config, rest, "", skip={"source", *tables_of_ours})
+    parts["web"], parts["whatsapp"] = config_chat.read(rest, tables)
+    parts["console"] = config_console.read(rest, tables)
+    parts["crm"] = config_crm.read(rest, tables)
+    top = tables.fill(Config, rest, "", skip={"source", "nodes", *parts})
     found = tuple(_node(node, f"node[{i}]", top.lab, tables) for i, node in enumerate(nodes))
     names = [node.name for node in found]
     if len(set(names)) < len(names):
@@ -259,16 +246,19 @@ def _config(table: dict[str, Any], tables: Tables) -> Config:
         data_dir=tables.folder / top.data_dir,
         model_dir=tables.folder / top.model_dir if top.model_dir else None,
         nodes=found,
-        policy=policy,
-        media=media,
-        archive=archive,
-        websocket=websocket,
-        transcribe=transcribe,
-        web=web,
-        whatsapp=whatsapp,
-        console=console,
-        crm=crm,
+        **parts,
     )
+
+
+def _media(table: Any, tables: Tables) -> Media:
+    media = tables.fill(Media, table, "media")
+    if not 0 <= media.vad_mode <= 3:
+        raise tables.error("media.vad_mode", "0, 1, 2 or 3", media.vad_mode)
+    if media.max_utterance_ms < 1000 + media.min_utterance_ms:
+        raise tables.error(
+            "media.max_utterance_ms", "a second more than min_utterance_ms at least", media.max_utterance_ms
+        )
+    return media
 
 
 def _archive(table: Any, tables: Tables) -> Archive:

@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.fix_proxy",
     "tests.fix_switch",
     "tests.fix_console",
+    "tests.fix_log",
 ]

@@ -79,7 +79,9 @@ def our_errors(doing: str) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]
+    """What Postgres says, without the row of its DETAIL and without the value that it quotes of bad data."""
+    line = str(error).strip().split("\n", 1)[0]
+    return line.partition(": ")[0] if isinstance(error, psycopg.DataError) else line
 
 
 class _Connection(psycopg.Connection[Row]):

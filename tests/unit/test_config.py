@@ -13,6 +13,7 @@ from fsctl.config_chat import Calling, Web, WhatsApp
 from fsctl.config_console import Console, User
 from fsctl.config_crm import Crm
 from fsctl.errors import ConfigError
+from fsctl.logs import Log
 
 ROOT = Path(__file__).parent.parent.parent
 SECRET = {"ESL": "a-good-password"}
@@ -263,6 +264,7 @@ def test_the_example_documents_every_setting_with_its_default() -> None:
         (Calling, example["whatsapp"]["calling"]),
         (Console, example["console"]),
         (Crm, example["crm"]),
+        (Log, example["log"]),
         (User, {}),
         (Number, example["number"]["15550100001"]),
         (Queue, example["queue"]["support@fsctl"]),
