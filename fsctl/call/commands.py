@@ -1,6 +1,7 @@
 """What to do about a call. Imperative; each may be carried out twice with the result of once.
 
-The store carries out those that change rows, in one transaction and first; then the switch is told.
+The store carries out those that change rows, in one transaction and first; then the switch is told. The one
+exception is a call's route (``SetVariables``), which is told before it is stored.
 """
 
 from dataclasses import dataclass
@@ -126,6 +127,10 @@ class HangUp(SwitchCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class SetVariables(SwitchCommand):
-    """Steer the dialplan: set channel variables on the caller's leg."""
+    """Steer the dialplan: set channel variables on the caller's leg.
+
+    Told at once: the dialplan goes on within a second, and nothing is lost with it. A route that was told and could
+    not be stored is decided again, and told again.
+    """
 
     variables: tuple[tuple[str, str], ...]

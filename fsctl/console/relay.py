@@ -17,8 +17,9 @@ from gevent.lock import RLock
 from fsctl.backoff import Backoff
 from fsctl.config import Node
 from fsctl.errors import FsctlError, LinkLost, ProtocolError
-from fsctl.esl import encode_console as encode
+from fsctl.esl import encode
 from fsctl.esl.connection import Connection
+from fsctl.esl.encode import console
 from fsctl.esl.messages import Event as Told
 from fsctl.esl.messages import Message
 from fsctl.esl.secrets import has_secret, hide
@@ -112,11 +113,11 @@ class Commands:
         Raises:
             LinkError: the node is away, or did not answer in time; Unencodable when it can be no command.
         """
-        return self._send(node, encode.Api(line, as_console))
+        return self._send(node, console.Api(line, as_console))
 
     def pass_on(self, node: Node, head: str, headers: tuple[tuple[str, str], ...], body: bytes) -> str:
         """Have a node take a ``sendevent`` or ``sendmsg``; returns its Reply-Text. Raises LinkError."""
-        return self._send(node, encode.PassedOn(head, headers), body)
+        return self._send(node, console.PassedOn(head, headers), body)
 
     def close(self) -> None:
         """End the connection; a command that runs goes on in FreeSWITCH."""
@@ -155,19 +156,19 @@ def changes(old: Wish, new: Wish) -> Iterator[encode.Request]:
     """The commands that turn what is heard into what shall be: filters first, so that nothing slips through."""
     kept = old.filters == new.filters[: len(old.filters)]
     if not kept:
-        yield encode.Unfiltered()
+        yield console.Unfiltered()
     for header, value in new.filters[len(old.filters) if kept else 0 :]:
         yield encode.Filter(header, value)
     names, subclasses = new.names, new.subclasses
     if old.names <= names and old.subclasses <= subclasses:
         names, subclasses = names - old.names, subclasses - old.subclasses
     elif old.names:
-        yield encode.Deaf()
+        yield console.Deaf()
     if names or subclasses:
         custom = ("CUSTOM",) if "CUSTOM" in names and not subclasses else ()
-        yield encode.Listen((*sorted(names - {"CUSTOM"}), *custom), tuple(sorted(subclasses)))
+        yield console.Listen((*sorted(names - {"CUSTOM"}), *custom), tuple(sorted(subclasses)))
     if old.level != new.level:
-        yield encode.Log(new.level)
+        yield console.Log(new.level)
 
 
 class Events:

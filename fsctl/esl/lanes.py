@@ -15,10 +15,12 @@ from gevent.queue import Queue
 
 from fsctl.call import events
 from fsctl.call.events import CallEvent
+from fsctl.logs import about
 
 log = logging.getLogger(__name__)
 
-LANES = 16
+LANES = 64
+"""So many that a call which is offered seldom shares one with a call that is being stored."""
 HIGH_WATER = 20_000
 """Facts that wait before any is shed: about 20 MB, and minutes of work."""
 SHEDDABLE = (
@@ -102,7 +104,8 @@ class Lanes:
                 self._handler(facts)
         except (Exception, gevent.Timeout):
             if len(facts) == 1:
-                log.exception("call %s: %s was not handled", facts[0].uuid, type(facts[0]).__name__)
+                with about(facts[0].uuid):
+                    log.exception("call %s: %s was not handled", facts[0].uuid, type(facts[0]).__name__)
                 return
             for fact in facts:
                 self._handle([fact])

@@ -9,7 +9,7 @@ and then ``Content-Type``; replies to commands have them the other way round.
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from json import JSONEncoder
+from json.encoder import encode_basestring
 from urllib.parse import quote
 from xml.sax.saxutils import escape as xml_escape
 
@@ -144,12 +144,13 @@ def _instead(_found: re.Match[str]) -> str:
     return "\ufffd"
 
 
-_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
 def _object(pairs: Headers) -> str:
-    """A JSON object; the library's encoder is many times faster, but knows no name twice."""
-    once = dict(pairs)
-    if len(once) == len(pairs):
-        return _encode(once)
-    return "{" + ",".join([f"{_encode(name)}:{_encode(value)}" for name, value in pairs]) + "}"
+    """A JSON object. The library's encoder knows no name twice, and FreeSWITCH does."""
+    return "{" + ",".join(map(_member, pairs)) + "}"
+
+
+@lru_cache(maxsize=1 << 16)
+def _member(pair: tuple[str, str]) -> str:
+    """One of its members. Remembered, as ``url_encode`` is."""
+    name, value = pair
+    return f"{encode_basestring(name)}:{encode_basestring(value)}"

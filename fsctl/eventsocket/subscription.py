@@ -106,6 +106,7 @@ def passes(filters: Iterable[tuple[str, str]], event: Event) -> bool:
     return send
 
 
+@lru_cache(maxsize=1024)
 def signed(wanted: str) -> tuple[str, bool]:
     """A filter's value without its signs, and whether a hit lets an event pass; else it drops it."""
     text = wanted.lstrip("+- ")

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from fsctl.console.server import Server
+from fsctl.esl import encode
 from fsctl.sim import Switch
 from tests.contract.live import Live
 from tests.contract.switches import Simulated, SwitchUnderTest, Watch, quiet
+from tests.fix_console import MakeConsole
 
 SPEED = 5.0
 """The simulator's: a call of six seconds takes a good one."""
@@ -56,3 +59,17 @@ def watch(switch: SwitchUnderTest) -> Iterator[Watch]:
     one = Watch(switch.address)
     yield one
     one.connection.close()
+
+
+@pytest.fixture
+def heard(switch: SwitchUnderTest) -> Iterator[Watch]:
+    """A subscriber that sees what is played, too."""
+    one = Watch(switch.address, encode.Subscribe().render().replace(" CUSTOM", " PLAYBACK_START CUSTOM"))
+    yield one
+    one.connection.close()
+
+
+@pytest.fixture
+def console(switch: SwitchUnderTest, make_console: MakeConsole) -> Server:
+    """A console before the switch under test."""
+    return make_console(switch.address)

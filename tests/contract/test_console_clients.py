@@ -18,16 +18,9 @@ from greenswitch import InboundESL
 from fsctl.console.server import Server
 from fsctl.store.audit import Audit
 from fsctl.store.db import Database
-from tests.contract.switches import SwitchUnderTest
-from tests.fix_console import MakeConsole, until
+from tests.fix_console import until
 
 ANN, SECRET = "ann@example.com", "ann-has-a-secret"
-
-
-@pytest.fixture
-def console(switch: SwitchUnderTest, make_console: MakeConsole) -> Server:
-    """A console before the switch under test."""
-    return make_console(switch.address)
 
 
 @pytest.fixture

@@ -9,16 +9,10 @@ import pytest
 
 from fsctl.console.server import Server
 from tests.contract.switches import SwitchUnderTest
-from tests.fix_console import LogIn, MakeConsole, Meet
+from tests.fix_console import LogIn, Meet
 from tests.unit.sim.wire import Client, Frame
 
 SENT = "Zo\u00eb, \"x\" 'y' <z> & 100 %"
-
-
-@pytest.fixture
-def console(switch: SwitchUnderTest, make_console: MakeConsole) -> Server:
-    """A console before the switch under test."""
-    return make_console(switch.address)
 
 
 @pytest.fixture

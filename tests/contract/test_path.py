@@ -3,7 +3,6 @@
 The controller's part is played by the test: it sets variables within the second of silence.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,6 @@ from tests.contract.switches import SwitchUnderTest, Watch, commands, dump, new_
 
 IN_SILENCE_S = 0.5
 """Keys pressed before anything is asked."""
-
-
-@pytest.fixture
-def heard(switch: SwitchUnderTest) -> Iterator[Watch]:
-    """A subscriber that sees what is played, too."""
-    one = Watch(switch.address, encode.Subscribe().render().replace(" CUSTOM", " PLAYBACK_START CUSTOM"))
-    yield one
-    one.connection.close()
 
 
 def planned(**options: Any) -> CallPlan:

@@ -1,23 +1,11 @@
 """What people at the console do to a call: a prompt over what it hears, another queue, an end."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from fsctl.call import events
 from fsctl.console.commands.steering import CONTEXT, STEP
 from fsctl.esl import encode
 from fsctl.sim import Ring
 from tests.contract.switches import SwitchUnderTest, Watch
 from tests.contract.test_path import call, end, planned, prompts, queues
-
-
-@pytest.fixture
-def heard(switch: SwitchUnderTest) -> Iterator[Watch]:
-    """A subscriber that sees what is played, too."""
-    one = Watch(switch.address, encode.Subscribe().render().replace(" CUSTOM", " PLAYBACK_START CUSTOM"))
-    yield one
-    one.connection.close()
 
 
 def move(watch: Watch, uuid: str, queue: str) -> None:
@@ -58,7 +46,7 @@ def test_a_prompt_is_played_over_the_music_and_in_a_conversation(
     switch: SwitchUnderTest, heard: Watch
 ) -> None:
     uuid = call(switch, heard, planned(rings=(Ring("answer", 4.0),), talk_s=8.0))
-    folder = heard.connection.must(encode.GlobalVariable("fsctl_prompts")).strip()
+    folder = heard.connection.must(encode.ReadGlobal("fsctl_prompts")).strip()
     heard.fact(events.MemberJoined, uuid)
     heard.connection.must(encode.Play(uuid, f"{folder}/en/chat.wav"))
     heard.until(lambda: "en/chat" in prompts(heard, uuid) or None, "the prompt over the music")

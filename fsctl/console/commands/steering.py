@@ -134,7 +134,7 @@ def say(asked: Asked) -> Result:
         language = asked.options.language or _spoken(switch, call)
         if asked.options.prompt not in prompts().get(language, {}):
             raise BadInput(_no_prompt(asked.options.prompt, language))
-        folder = _must(switch, encode.GlobalVariable("fsctl_prompts"))
+        folder = _must(switch, encode.ReadGlobal("fsctl_prompts"))
         if not folder:
             raise ConfigError(f"{call.node}: the global variable fsctl_prompts is not set (vars.xml)")
         path = f"{folder}/{language}/{asked.options.prompt}.wav"

@@ -5,7 +5,7 @@ import shlex
 from fsctl.console import roles
 from fsctl.console.commands.command import Arguments, Asked, Result, command
 from fsctl.errors import BadInput
-from fsctl.esl import encode
+from fsctl.esl.encode.console import Api
 from fsctl.terminal import escape
 
 MAX_TEXT = 100_000
@@ -27,7 +27,7 @@ def api(asked: Asked) -> Result:
         raise BadInput(f"{escape(line[:80])!r} is for {least}s; {asked.who.user} is {asked.who.role}")
     node = asked.house.chosen()
     with asked.house.connect(node.name) as switch:
-        reply = switch.request(encode.Typed(line))
+        reply = switch.request(Api(line))
     shown = [escape(one) for one in reply.text[:MAX_TEXT].strip("\n").split("\n")]
     return Result(
         "\n".join(shown), ok=reply.ok, values={"node": node.name, "reply": reply.text}, node=node.name

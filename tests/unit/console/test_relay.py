@@ -7,7 +7,8 @@ import pytest
 from fsctl.console.desk import completions
 from fsctl.console.relay import Wish, changes, event_of
 from fsctl.errors import ProtocolError, Unencodable
-from fsctl.esl.encode_console import Api, Filter, Listen, PassedOn
+from fsctl.esl.encode import Filter
+from fsctl.esl.encode.console import Api, Listen, PassedOn
 
 NOTHING = Wish()
 SOME = Wish(frozenset({"HEARTBEAT", "CUSTOM"}), frozenset({"a::b"}), (("A", "1"),))

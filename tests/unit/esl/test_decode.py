@@ -10,6 +10,9 @@ from fsctl.call.events import CallEvent
 from fsctl.call.policy import Policy
 from fsctl.call.state import Call, Disposition, Fault, Phase
 from fsctl.esl import decode
+from fsctl.esl.decode.channel import CONSENTS, EXITS
+from fsctl.esl.decode.offer import MAX_PARAMS
+from fsctl.esl.decode.values import MAX_TEXT
 from fsctl.esl.messages import Event, JsonFields, Parser, parse_event
 from tests import captures
 
@@ -181,7 +184,7 @@ def test_a_strangers_text_is_bounded_and_kept() -> None:
     tricks = "'\"{},;|\x1b[2J\u202e%0A\nUnique-ID: evil\x00" * 1000
     fact = offered(variable_sip_from_display=tricks, **{"variable_sip_h_x-wa-meta-cta-payload": tricks})
     assert fact.uuid == "u"
-    assert len(fact.display_name) == decode.MAX_TEXT
+    assert len(fact.display_name) == MAX_TEXT
     assert "\x00" not in fact.display_name
     assert fact.cta_payload is not None
     assert fact.cta_payload.startswith("'\"{},;|\x1b[2J\u202e")
@@ -254,9 +257,9 @@ def test_the_hang_up_tells_what_the_dialplan_did() -> None:
         variable_fsctl_consent="given", variable_fsctl_exit="no-agents", variable_fsctl_refused="no-srtp"
     )
     assert (told.consent, told.left_by, told.refused) == ("given", "no-agents", "no-srtp")
-    for consent in decode.CONSENTS:
+    for consent in CONSENTS:
         assert gone(variable_fsctl_consent=consent).consent == consent
-    for left_by in decode.EXITS:
+    for left_by in EXITS:
         assert gone(variable_fsctl_exit=left_by).left_by == left_by
 
 
@@ -293,9 +296,9 @@ def test_a_campaign_in_a_header_stands_with_the_parameters() -> None:
 
 def test_parameters_of_the_request_uri_are_bounded() -> None:
     fact = offered(variable_sip_req_user="+1;" + ";".join(f"p{i}={'x' * 8}" for i in range(1000)))
-    assert len(fact.request_params) == decode.MAX_PARAMS
+    assert len(fact.request_params) == MAX_PARAMS
     fact = offered(variable_sip_req_user="+1;a=" + "'\"{},;|\x1b\n" * 1000)
-    assert sum(len(key) + len(value) for key, value in fact.request_params) <= decode.MAX_TEXT
+    assert sum(len(key) + len(value) for key, value in fact.request_params) <= MAX_TEXT
 
 
 def dialled(**headers: str) -> CallEvent | None:

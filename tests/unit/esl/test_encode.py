@@ -7,6 +7,7 @@ import pytest
 from fsctl.call import commands
 from fsctl.errors import Unencodable
 from fsctl.esl import encode
+from fsctl.esl.decode import callcenter
 
 HARMLESS = "Ann O\u2019Neil, 3 {x} = y"
 
@@ -65,11 +66,18 @@ def test_of_what_runs_only_what_leaves_a_gap_is_sent() -> None:
     """FreeSWITCH's expressions are PCRE; what it drops costs nobody anything (mod_event_socket.c, 320-360)."""
     passes = {header: re.compile(value.strip("/")) for header, value in encode.FILTERS}
     assert {"CHANNEL_EXECUTE", "API"} <= set(encode.EVENTS)
-    for event in encode.EVENTS:
-        assert bool(passes["Event-Name"].search(event)) is (event not in ("CHANNEL_EXECUTE", "API"))
+    for event in (*encode.EVENTS, "CUSTOM"):
+        assert bool(passes["Event-Name"].search(event)) is (event not in ("CHANNEL_EXECUTE", "API", "CUSTOM"))
     for application, passed in (("record_session_mask", True), ("record_session", False), ("set", False)):
         assert bool(passes["Application"].search(application)) is passed
     assert encode.Filter("A-B", "/x|y$/").render() == "filter A-B /x|y$/"
+
+
+def test_of_what_mod_callcenter_tells_all_that_is_read_is_sent() -> None:
+    passes = re.compile(dict(encode.FILTERS)["CC-Action"].strip("/"))
+    assert all(passes.search(action) for action in callcenter.READERS)
+    for action in ("members-count", "agent-state-change", "bridge-agent-end"):
+        assert passes.search(action) is None
 
 
 @pytest.mark.parametrize("evil", ["", "/a'b.wav", '/a"b', "/a|b", "/a\nb", "/a\\b"])

@@ -1,4 +1,4 @@
-"""What a console has FreeSWITCH do, as the text of the Event Socket: encode.py for words that people choose.
+"""What a console has FreeSWITCH do, as the text of the Event Socket: words that people choose.
 
 Here the words are the commands: who may say them was decided before (``fsctl.console.roles``). A line break in them
 would begin another command, so it is refused here as everywhere.
@@ -6,7 +6,7 @@ would begin another command, so it is refused here as everywhere.
 
 from dataclasses import dataclass
 
-from fsctl.esl.encode import line, name
+from fsctl.esl.encode.quoting import line, name
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,6 @@ class Deaf:
 
 
 @dataclass(frozen=True)
-class Filter:
-    """``filter HEADER VALUE``."""
-
-    header: str
-    value: str
-
-    def render(self) -> str:
-        """Raises Unencodable."""
-        return f"filter {name(self.header)} {line(self.value)}"
-
-
-@dataclass(frozen=True)
 class Unfiltered:
     """``filter delete all``."""
 
@@ -87,9 +75,6 @@ class PassedOn:
         lines = [line(self.head)]
         lines += [f"{name(key)}: {line(value)}" for key, value in self.headers]
         return "\n".join(lines)
-
-
-Request = Api | Listen | Deaf | Filter | Unfiltered | Log | PassedOn
 
 
 def name_of_subclass(text: str) -> str:
