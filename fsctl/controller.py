@@ -1,13 +1,15 @@
 """The loop: an event, one step, the store, the switch. No decisions here.
 
 Per call the events come in order, one at a time (``esl.lanes``); calls do not wait for each other. What a step
-asks of Postgres is done first and as one; only then is the switch told. When Postgres is away the call's lane
-waits for it: FreeSWITCH goes on by its dialplan, and nothing that happened is dropped.
+asks of Postgres is done first and as one; only then is the switch told. Where the call goes is told before: the
+dialplan asks for it within a second, and the disk may be slow. When Postgres is away the call's lane waits for it:
+FreeSWITCH goes on by its dialplan, and nothing that happened is dropped.
 """
 
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -22,6 +24,7 @@ from fsctl.call.state import Call
 from fsctl.errors import DatabaseDown, LinkError
 from fsctl.esl import encode
 from fsctl.esl.connection import Reply
+from fsctl.logs import about
 from fsctl.store.calls import Calls
 
 log = logging.getLogger(__name__)
@@ -61,22 +64,29 @@ class Controller:
 
     def on_events(self, facts: Sequence[CallEvent]) -> None:
         """Take facts through their steps. Those that came together are stored together: under load a transaction
-        holds many, and the switch is told after it."""
+        holds many, and the switch is told after it, of all but a route."""
+        uuids = {fact.uuid for fact in facts}
+        with self._about(*uuids) if len(uuids) == 1 else nullcontext():
+            self._take(facts)
+
+    def _about(self, uuid: str) -> AbstractContextManager[None]:
+        known = self._known.get(uuid)
+        return about(uuid, known.thread_id if known else None)
+
+    def _take(self, facts: Sequence[CallEvent]) -> None:
         calls: dict[str, Call | None] = {}
         asked: list[Command] = []
         pending: Sequence[CallEvent] = facts
         while pending:
             pending, more = self._steps(calls, pending)
+            self._tell(one for one in more if isinstance(one, commands.SetVariables))
             asked += more
         stored = [one for one in asked if isinstance(one, commands.StoreCommand)]
         if stored:
             self._patiently(lambda: self._calls.apply(stored))
         for uuid, call in calls.items():
             self._remember(uuid, call)
-        for command in asked:
-            if isinstance(command, commands.SwitchCommand):
-                # The lane does not wait for the answer: the facts of other calls are behind it.
-                gevent.spawn(self._tell_switch, command)
+        self._tell(one for one in asked if isinstance(one, commands.HangUp))
 
     def _steps(
         self, calls: dict[str, Call | None], facts: Sequence[CallEvent]
@@ -111,14 +121,20 @@ class Controller:
     def _answer(self, question: commands.FindContact) -> CallEvent:
         return self._patiently(lambda: self._calls.answer(question))
 
+    def _tell(self, asked: Iterable[commands.SwitchCommand]) -> None:
+        """Tell the switch. The lane does not wait for its answers: the facts of other calls are behind it."""
+        for command in asked:
+            gevent.spawn(self._tell_switch, command)
+
     def _tell_switch(self, command: commands.SwitchCommand) -> None:
-        try:
-            reply = self._request(encode.encode(command))
-        except LinkError as error:
-            log.warning("call %s: not steered, the dialplan goes on by itself: %s", command.uuid, error)
-            return
-        if not reply.ok:
-            log.info("call %s: not steered: %s", command.uuid, reply.text.strip())
+        with self._about(command.uuid):
+            try:
+                reply = self._request(encode.encode(command))
+            except LinkError as error:
+                log.warning("call %s: not steered, the dialplan goes on by itself: %s", command.uuid, error)
+                return
+            if not reply.ok:
+                log.info("call %s: not steered: %s", command.uuid, reply.text.strip())
 
     def _recall(self, fact: CallEvent) -> Call | None:
         if fact.uuid not in self._known:

@@ -7,7 +7,7 @@ from fsctl.call import commands
 from fsctl.call.commands import StoreCommand
 from fsctl.call.events import Alias, ContactFound
 from fsctl.call.identity import names
-from fsctl.call.known import Known
+from fsctl.call.known import Known, Past
 from fsctl.call.state import Call, Disposition, Fault, Phase
 from fsctl.store import contacts, known, steps
 from fsctl.store.db import Bell, Database, Row, Transaction
@@ -61,20 +61,7 @@ class Calls:
 
     def answer(self, question: commands.FindContact) -> ContactFound:
         """Who calls; contact and thread are made when new. Asked twice, the answer is the same."""
-        doing = f"finding the contact of call {question.uuid}"
-        with self._database.statement(doing) as transaction:
-            found = known.caller(
-                transaction,
-                names(question.aliases),
-                question.to_number,
-                question.node,
-                portfolio=self._portfolio,
-                at=question.at,
-            )
-        # Who has no name yet is called as the call calls them, however they became known.
-        if found is None or found.thread_id is None or (question.display_name and not found.name):
-            with self._database.transaction(doing) as transaction:
-                found = _make(transaction, question, self._portfolio)
+        found = self._caller(question)
         assert found.thread_id is not None
         return ContactFound(
             uuid=question.uuid,
@@ -86,19 +73,44 @@ class Calls:
             known=Known(past=found.past, loads=self._loads.of(question.node)),
         )
 
+    def _caller(self, question: commands.FindContact) -> known.Caller:
+        """With a thread. Somebody known, or new, is one statement each; else it is decided who is who."""
+        doing = f"finding the contact of call {question.uuid}"
+        who = contacts.Who(
+            aliases=question.aliases,
+            at=question.at,
+            name=question.display_name,
+            portfolio=self._portfolio,
+            is_hint=True,
+        )
+        with self._database.statement(doing) as transaction:
+            found = known.caller(
+                transaction,
+                names(question.aliases),
+                question.to_number,
+                question.node,
+                portfolio=self._portfolio,
+                at=question.at,
+            )
+        if found is None:
+            with self._database.statement(doing) as transaction:
+                found = _welcome(transaction, who, question.to_number)
+        if found is None or found.thread_id is None:
+            with self._database.transaction(doing) as transaction:
+                contact_id = contacts.find(transaction, who, question.to_number).contact_id
+                found = known.caller(transaction, (), question.to_number, question.node, contact_id)
+            assert found is not None
+        if question.display_name and not found.name:
+            with self._database.statement(doing) as transaction:
+                contacts.name_if_none(transaction, found.contact_id, question.display_name)
+            found = dataclasses.replace(found, name=question.display_name)
+        return found
 
-def _make(transaction: Transaction, question: commands.FindContact, portfolio: str) -> known.Caller:
-    who = contacts.Who(
-        aliases=question.aliases,
-        at=question.at,
-        name=question.display_name,
-        portfolio=portfolio,
-        is_hint=True,
-    )
-    contact_id = contacts.find(transaction, who, question.to_number).contact_id
-    found = known.caller(transaction, (), question.to_number, question.node, contact_id)
-    assert found is not None
-    return found
+
+def _welcome(transaction: Transaction, who: contacts.Who, business_number: str) -> known.Caller | None:
+    """Of somebody new there is nothing else to know."""
+    place = contacts.welcome(transaction, who, business_number)
+    return known.Caller(place.contact_id, who.name, None, place.thread_id, Past()) if place else None
 
 
 def call_from_row(row: Row) -> Call:

@@ -64,6 +64,29 @@ def find(transaction: Transaction, who: Who, business_number: str) -> Place:
     return Place(contact_id, row["thread_id"])
 
 
+def welcome(transaction: Transaction, who: Who, business_number: str) -> Place | None:
+    """A contact for somebody whose names are all new, and a thread: as ``find`` makes them, in one statement.
+
+    Nothing waits for the disk: what is stored later by whoever needs the contact does.
+
+    Returns:
+        None where one of the names is known, or none can be used: ``find`` then.
+    """
+    named = identity.names(who.aliases)
+    spellings = _spellings(who.aliases)
+    row = transaction.one(
+        "contacts.welcome",
+        **near.columns(named), spellings=[spellings.get(alias) for alias in named],
+        portfolio=who.portfolio, at=who.at, display_name=who.name, business_number=business_number,
+    ) if named else None  # fmt: skip
+    return Place(**row) if row and row["contact_id"] is not None else None
+
+
+def name_if_none(transaction: Transaction, contact_id: int, name: str) -> bool:
+    """The name that came with a call, for who has none. Returns: whether they had none."""
+    return transaction.run("contacts.name_if_none", contact_id=contact_id, display_name=name) > 0
+
+
 def lock(transaction: Transaction) -> None:
     """Be the one who decides who is who, until the transaction's end.
 

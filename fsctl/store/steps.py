@@ -5,21 +5,33 @@ Knows the rows that a command becomes. Refuses to know who asked; questions (Fin
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from fsctl.call import commands
 from fsctl.call.commands import StoreCommand
-from fsctl.call.events import AgentOffered, Alias, CallEvent, Quality
+from fsctl.call.events import EVENTS, AgentOffered, Alias, CallEvent, Quality
 from fsctl.call.state import Call
 from fsctl.store import audit
 from fsctl.store.db import Row
 
+_CALL = tuple(field.name for field in dataclasses.fields(Call))
 _CAMEL = re.compile(r"(?<!^)(?=[A-Z])")
+_KINDS: Mapping[type[CallEvent], str] = {one: _CAMEL.sub("_", one.__name__).lower() for one in EVENTS}
+_TOLD: Mapping[type[CallEvent], Sequence[str]] = {
+    one: tuple(
+        field.name
+        for field in dataclasses.fields(one)
+        if field.name not in ("uuid", "at") and field.metadata.get("story", True)
+    )
+    for one in EVENTS
+}
+"""What the story keeps of each kind of fact."""
 
 
 @dataclass
@@ -124,45 +136,42 @@ def statements(batch: Sequence[StoreCommand]) -> Iterator[Statement]:
 
 
 def call_to_row(call: Call) -> Row:
-    """Call -> a row of ``call`` as JSON has it."""
-    row: Row = {field.name: _plain(getattr(call, field.name)) for field in dataclasses.fields(call)}
-    row["phase"] = call.phase.value
-    row["disposition"] = call.disposition.value if call.disposition else None
-    row["fault"] = call.fault.value if call.fault else None
+    """Call -> a row of ``call`` as JSON has it; what is not known is left out, and NULL there."""
+    values = ((name, getattr(call, name)) for name in _CALL)
+    row: Row = {name: _plain(value) for name, value in values if value is not None}
     row["request_params"] = dict(call.request_params)
     return row
 
 
 def fact_to_row(event: CallEvent) -> Row:
     """A fact -> a row of ``call_event`` as JSON has it."""
-    data = {
-        field.name: _plain(getattr(event, field.name))
-        for field in dataclasses.fields(event)
-        if field.name not in ("uuid", "at")
-        and field.metadata.get("story", True)
-        and getattr(event, field.name) is not None
-    }
+    values = ((name, getattr(event, name)) for name in _TOLD[type(event)])
     return {
         "call_uuid": event.uuid,
         "at": event.at.isoformat(),
         "kind": kind_of(type(event)),
         "key": event.key,
-        "data": data,
+        "data": {name: _plain(value) for name, value in values if value is not None},
     }
 
 
 def kind_of(event: type[CallEvent]) -> str:
     """``CallOffered`` -> ``call_offered``: the kind as the story has it."""
-    return _CAMEL.sub("_", event.__name__).lower()
+    return _KINDS[event]
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Alias):
-        return [value.kind, value.value]
-    if isinstance(value, Quality):
-        return dataclasses.asdict(value)
+    match value:
+        case str() | int() | float():
+            return value
+        case datetime():
+            return value.isoformat()
+        case tuple():
+            return [_plain(item) for item in value]
+        case Alias():
+            return [value.kind, value.value]
+        case Quality():
+            return dataclasses.asdict(value)
+        case Enum():
+            return value.value
     return value

@@ -1,10 +1,12 @@
 """Who stores the steps of many calls: those that come while others are being written go together in the next write.
 
 A commit costs the same for one row and for fifty. At a few calls a second each step is written at once, by itself;
-under load the writes grow instead of their number. Nobody waits for a fixed time.
+under load the writes grow instead of their number. A call's route does not wait for it: it is told before
+(``fsctl.controller``).
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +16,8 @@ from fsctl.errors import DatabaseDown
 
 WRITERS = 2
 """While one waits for the disk, the other hands its rows to Postgres."""
+REST_S = 0.01
+"""Between two writes of one writer: what comes meanwhile goes together."""
 MOST = 200
 """Commands of one write, a few more when the last ones come together: a transaction of some 20 ms."""
 
@@ -70,6 +74,7 @@ class Writer:
             self._awake.clear()
             while steps := self._take():
                 self._store(steps)
+                time.sleep(REST_S)
 
     def _take(self) -> list[_Step]:
         steps: list[_Step] = []

@@ -22,7 +22,8 @@ from fsctl.store.calls import Calls
 from fsctl.store.contacts import Place, Who
 from fsctl.store.db import Database, queries
 from fsctl.store.threads import NewMessage, Threads
-from tests.integration.test_identity import NUMBER, T0, offered, run
+from tests.fix_database import run
+from tests.integration.test_identity import NUMBER, T0, offered
 
 BSUID = Alias(kind="bsuid", value="US.13491208655302741918")
 WA_ID = Alias(kind="wa_id", value="15550100142")
@@ -78,6 +79,42 @@ def test_a_call_and_its_webhook_end_in_one_thread(
     assert (call.contact_id, call.thread_id) == (place.contact_id, place.thread_id)
     assert len(run(database, "select id from contact")) == 1
     assert find(database, BSUID, WA_ID, at=1) == place
+
+
+ROWS = (
+    "select display_name, named_at, language from contact where id = %(id)s",
+    "select kind, value, said, seen_at, ended_at, split_at from alias where contact_id = %(id)s order by 1, 2",
+    "select business_number, merged_into from thread where contact_id = %(id)s",
+    "select w.kind, w.value, anchor_kind, anchor_value, first_at, last_at from alias_word w "
+    "join alias using (portfolio, kind, value) where contact_id = %(id)s order by 1, 2",
+)
+
+
+@pytest.mark.parametrize("number", ["15550100142", "555199990000"])
+def test_who_calls_for_the_first_time_is_welcomed_as_any_other_is_found(
+    database: Database, number: str
+) -> None:
+    """In one statement, and with the same rows as by the long way; in another portfolio the names are new again."""
+    names = (Alias(kind="wa_id", value=number), BSUID, USERNAME)
+    with database.statement("test") as transaction:
+        made = contacts.welcome(transaction, Who(aliases=names, at=T0, name="Ann", is_hint=True), NUMBER)
+    long_way = find(database, *names, name="Ann", is_hint=True, portfolio="other")
+    assert made is not None
+    assert made != long_way
+    for query in ROWS:
+        rows = run(database, query, id=made.contact_id)
+        assert rows == run(database, query, id=long_way.contact_id)
+        assert rows
+    assert find(database, *names) == made
+
+
+def test_whose_name_is_known_is_not_welcomed_as_somebody_new(database: Database) -> None:
+    place = find(database, WA_ID)
+    with database.statement("test") as transaction:
+        assert contacts.welcome(transaction, Who(aliases=(BSUID, WA_ID), at=T0), NUMBER) is None
+        assert contacts.welcome(transaction, Who(aliases=(), at=T0), NUMBER) is None
+    assert run(database, "select count(*) as made from contact") == [{"made": 1}]
+    assert find(database, WA_ID) == place
 
 
 def test_names_of_two_contacts_make_them_one_and_the_older_stays(database: Database) -> None:

@@ -1,16 +1,22 @@
 """The controller on a simulated FreeSWITCH and a real Postgres, over real sockets."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 
 import gevent
 import pytest
+from gevent.event import Event
 
+from fsctl.call import events
+from fsctl.call.commands import StoreCommand
+from fsctl.call.events import Alias
 from fsctl.call.hours import Hours
 from fsctl.call.policy import Number, Policy, Queue
 from fsctl.call.state import Call, Disposition, Phase
 from fsctl.controller import Controller
+from fsctl.esl import encode
+from fsctl.esl.connection import Reply
 from fsctl.esl.decode import Origin
 from fsctl.esl.link import Address, Link
 from fsctl.sim import CallPlan, Quality, Ring, Switch
@@ -99,6 +105,43 @@ def test_the_number_dialled_steers_the_call_into_its_queue_within_the_second_of_
     uuid = served.switch.place_call(replace(PLAN, to_number="+15550100901;tgrp=wacall"))
     call = served.ended(uuid)
     assert (call.queue, call.language) == ("sales@fsctl", "pt")
+
+
+class SlowStore(Calls):
+    """Stores when it is let."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.free = Event()
+
+    def apply(self, batch: Sequence[StoreCommand]) -> None:
+        assert self.free.wait(10)
+        super().apply(batch)
+
+
+def test_where_a_call_goes_is_told_before_it_is_stored_and_all_else_after(database: Database) -> None:
+    told: list[encode.Request] = []
+    store = SlowStore(database)
+    controller = Controller(store, POLICY, lambda command: told.append(command) or Reply("+OK"))  # type: ignore
+    at = datetime.now(UTC)
+    offered = events.CallOffered(
+        uuid="c-1", at=at, node="fs1", channel="whatsapp", display_name="", to_number="15550100901",
+        aliases=(Alias(kind="wa_id", value="15550100142"),),
+    )  # fmt: skip
+    dialled = events.GatewayDialled(uuid="c-1", at=at, leg_uuid="leg", gateway="pstn")
+    handling = gevent.spawn(controller.on_events, [offered, dialled])
+    with gevent.Timeout(10, AssertionError("never told")):
+        while not told:
+            gevent.sleep(0.01)
+    gevent.sleep(0.1)
+    assert [type(command) for command in told] == [encode.SetVariables]
+    assert ("fsctl_queue", "sales@fsctl") in told[0].variables  # type: ignore[attr-defined]
+    assert store.load("c-1") is None
+    store.free.set()
+    handling.get(timeout=10)
+    gevent.sleep(0.1)
+    assert [type(command) for command in told] == [encode.SetVariables, encode.HangUp]
+    assert store.load("c-1") is not None
 
 
 def run(database: Database, sql: str) -> list[dict[str, object]]:

@@ -16,6 +16,7 @@ from fsctl.store import contacts
 from fsctl.store.calls import Calls
 from fsctl.store.contacts import Who
 from fsctl.store.db import Database
+from tests.fix_database import run
 
 T0 = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 NUMBER = "15550100900"
@@ -50,12 +51,6 @@ facts = st.one_of(
         minutes,
     ),
 )
-
-
-def run(database: Database, sql: str, **params: Any) -> list[dict[str, Any]]:
-    with database.transaction("test") as transaction:
-        cursor = transaction._connection.execute(sql.encode(), params or None)
-        return cursor.fetchall() if cursor.description else []
 
 
 def tell(database: Database, fact: Fact, portfolio: str, number: int) -> None:

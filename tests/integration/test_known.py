@@ -15,18 +15,13 @@ from fsctl.store import known
 from fsctl.store.calls import Calls
 from fsctl.store.db import Database, queries
 from fsctl.store.threads import NewMessage, Threads
+from tests.fix_database import run
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 ANN = Alias(kind="wa_id", value="15550100142")
 CALL = Call(
     uuid="c-1", node="fs1", channel="whatsapp", phase=Phase.OFFERED, offered_at=NOW, to_number="15550100900"
 )
-
-
-def run(database: Database, sql: str, **params: Any) -> list[dict[str, Any]]:
-    with database.transaction("test") as transaction:
-        cursor = transaction._connection.execute(sql.encode(), params or None)
-        return cursor.fetchall() if cursor.description else []
 
 
 def read(database: Database, contact_id: int, node: str = "fs1") -> Known:

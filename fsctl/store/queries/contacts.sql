@@ -9,6 +9,12 @@ select pg_advisory_xact_lock(hashtextextended('fsctl identity', 0));
 select contact_id, is_known
 from fsctl_seen(%(portfolio)s, %(kinds)s::text[], %(values)s::text[], %(spellings)s::text[], %(at)s::timestamptz);
 
+-- name: welcome
+-- Somebody whose names are all new, and the thread; see the function.
+select contact_id, thread_id
+from fsctl_welcome(%(portfolio)s, %(kinds)s::text[], %(values)s::text[], %(spellings)s::text[], %(at)s::timestamptz,
+                   %(display_name)s, %(business_number)s);
+
 -- name: place
 -- Its thread with this number, made when new; what it calls itself and its language, when this is the latest word.
 -- A hint is a name that came with a call: good as long as there is no other.
@@ -35,6 +41,10 @@ with word as (
     returning id
 )
 select id as thread_id from had union all select id from made;
+
+-- name: name_if_none
+-- Changes nobody's identity, so it waits for none who decides one.
+update contact set display_name = %(display_name)s where id = %(contact_id)s and display_name = '';
 
 -- name: near
 -- Every name that some of these have to do with: said together, changed into each other, of one contact; and so on.

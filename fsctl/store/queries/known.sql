@@ -6,10 +6,16 @@
 -- thread with this number if it has one, its last chat messages with the newest first, the agent who spoke with it
 -- last, and whether that agent could take a call on this node now.
 with named as (
+    -- Arrays behind a select, of which Postgres cannot see the length: else it plans anew for each, which takes five
+    -- times as long as running it (EXPLAIN: 0.47 and 0.09 ms).
     select a.contact_id, u.place
-    from unnest(%(kinds)s::text[], %(values)s::text[]) with ordinality as u(kind, value, place)
-    join alias a on a.portfolio = %(portfolio)s and a.kind = u.kind and a.value = u.value
-    where a.ended_at is null and a.seen_at <= coalesce(%(at)s::timestamptz, 'infinity')
+    from unnest((select %(kinds)s::text[]), (select %(values)s::text[])) with ordinality as u(kind, value, place)
+    cross join lateral (
+        select contact_id from alias
+        where portfolio = %(portfolio)s and kind = u.kind and value = u.value
+          and ended_at is null and seen_at <= coalesce(%(at)s::timestamptz, 'infinity')
+        limit 1
+    ) a
 )
 select c.id as contact_id, c.display_name as name, c.language, n.aliases, n.contacts, (
            select t.id from thread t
