@@ -13,10 +13,25 @@ def read(text: str) -> datetime:
         ArgumentTypeError: it is neither.
     """
     try:
-        if text[-1:] in UNITS and text[:-1].isdigit() and len(text) < 8:
-            return datetime.now().astimezone() - timedelta(seconds=int(text[:-1]) * UNITS[text[-1]])
+        span = _span(text)
+        if span is not None:
+            return datetime.now().astimezone() - span
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError) as error:
         raise ArgumentTypeError(
             f"expected a time such as 2026-01-31T09:00, 90m, 2h or 1d, not {text!r}"
         ) from error
+
+
+def ahead(text: str) -> datetime:
+    """So long from now on: ``12h``, ``90d``. Raises ArgumentTypeError: it is no such thing."""
+    span = _span(text)
+    if not span:
+        raise ArgumentTypeError(f"expected a time such as 12h or 90d, not {text!r}")
+    return datetime.now().astimezone() + span
+
+
+def _span(text: str) -> timedelta | None:
+    if text[-1:] in UNITS and text[:-1].isascii() and text[:-1].isdigit() and len(text) < 8:
+        return timedelta(seconds=int(text[:-1]) * UNITS[text[-1]])
+    return None

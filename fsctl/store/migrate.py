@@ -1,11 +1,14 @@
 """Bring the schema up to date: plain files, forward only, one at a time under an advisory lock."""
 
+import logging
 from importlib import resources
 
 import psycopg
 
 from fsctl.errors import DatabaseError
 from fsctl.store.db import our_errors
+
+log = logging.getLogger(__name__)
 
 LOCK = 0x66736374
 """Key of the advisory lock: "fsct"."""
@@ -28,6 +31,7 @@ def migrate(dsn: str) -> list[str]:
             database), or one failed; what came before it stays applied.
     """
     with our_errors("applying migrations"), psycopg.connect(dsn, autocommit=True) as connection:
+        connection.add_notice_handler(_warn)
         connection.execute("select pg_advisory_lock(%s)", (LOCK,))
         connection.execute(
             "create table if not exists migration"
@@ -47,6 +51,12 @@ def migrate(dsn: str) -> list[str]:
                 connection.execute(sql.encode())
                 connection.execute("insert into migration (name) values (%s)", (name,))
         return [name for name, _ in missing]
+
+
+def _warn(notice: psycopg.errors.Diagnostic) -> None:
+    """What a migration could not do, and goes on without."""
+    if notice.severity_nonlocalized == "WARNING":
+        log.warning("%s", notice.message_primary)
 
 
 def pending(dsn: str) -> list[str]:
