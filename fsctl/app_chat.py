@@ -1,21 +1,23 @@
 """The chat's half of the composition root: what ``fsctl serve`` runs beside its controllers.
 
-HTTP (Meta's webhooks, the page where a customer chooses a time, what monitoring asks) and the loops of the chat:
-webhooks into rows, missed calls into messages, messages to Meta. Every process of ``fsctl serve`` may run all of
-them; rows are locked.
+HTTP (Meta's webhooks, the page where a customer chooses a time, what monitoring and CRMs ask) and the loops of
+the chat: webhooks into rows, missed calls into messages, messages to Meta. Every process of ``fsctl serve`` may
+run all of them; rows are locked.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from fsctl import app
+from fsctl import app, app_crm
 from fsctl.config import Config
+from fsctl.console.counts import Counts
 from fsctl.store.alarms import Alarms
 from fsctl.store.callbacks import Callbacks
 from fsctl.store.db import Database, Wakeup
 from fsctl.store.inbox import Inbox
 from fsctl.store.outbox import CHANNEL, Outbox
 from fsctl.web.callback import CallbackPages
+from fsctl.web.metrics import Counted
 from fsctl.web.operations import OperationsPages
 from fsctl.web.server import Server
 from fsctl.whatsapp import conversions
@@ -40,8 +42,13 @@ NODE = "whatsapp"
 
 
 @contextmanager
-def web(config: Config, opened: Database) -> Iterator[list[Loop]]:
+def web(
+    config: Config, opened: Database, console: Callable[[], Counts] | None = None
+) -> Iterator[list[Loop]]:
     """Serve HTTP for as long as the block lasts; Postgres may be away. Gives the loops that belong to it.
+
+    Args:
+        console: what the consoles of this process have counted; None: there is none.
 
     Raises:
         ConfigError: the address or the certificate cannot be used.
@@ -53,10 +60,11 @@ def web(config: Config, opened: Database) -> Iterator[list[Loop]]:
     receiver = Receiver(config.whatsapp, journal)
     pages = CallbackPages(Callbacks(opened), config.policy)
     # A pool of its own: whether we are ready must not hang on who else waits for a connection.
-    with app.database(config, "operations") as asked:
+    with app.database(config, "operations") as asked, app_crm.routes(config) as of_crm:
         nodes = [node.name for node in config.nodes]
-        operations = OperationsPages(asked, config.web.operations, nodes, journal, lambda: server.counts)
-        routes = [*receiver.routes(), *pages.routes, *operations.routes]
+        counted = Counted(journal, lambda: server.counts, console)
+        operations = OperationsPages(asked, config.web.operations, nodes, counted)
+        routes = [*receiver.routes(), *pages.routes, *operations.routes, *of_crm]
         server = Server(config.web.listen, routes, config.web.certificate, config.web.key)
         server.start()
         importer = Importer(journal, Inbox(opened), Alarms(opened, NODE))

@@ -1,21 +1,15 @@
-"""``fsctl crm``, and every command of docs/crm.md's part on webhooks, as a CRM's developer runs them."""
+"""``fsctl crm``: endpoints, their secrets, what became of events. docs/crm.md is run by test_crm_docs.py."""
 
-import json
 import re
-import shlex
 import ssl
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import gevent
 import pytest
-from gevent import socket
 
 from fsctl import cli
-from fsctl.crm import events, signing
+from fsctl.crm import signing
 from fsctl.crm.outward import Outward
 from fsctl.store.audit import Audit
 from fsctl.store.db import Database
@@ -27,7 +21,6 @@ from tests.integration.test_delivery import House
 from tests.integration.test_sequence import make_thread
 from tests.unit.crm.test_outward import resolver
 
-DOCS = (Path(__file__).parent.parent.parent / "docs" / "crm.md").read_text()
 Command = Callable[..., int]
 
 
@@ -44,73 +37,6 @@ def receiver() -> Iterator[Receiver]:
     found = Receiver()
     yield found
     found.kill()
-
-
-def documented(kind: str) -> list[str]:
-    """The blocks of that kind in the part on webhooks."""
-    part = DOCS.split("\n# ")[0]
-    return re.findall(rf"```{kind}\n(.*?)```", part, re.DOTALL)
-
-
-def free_port() -> str:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return str(one.getsockname()[1])
-
-
-def test_what_the_docs_say_works_from_the_receiver_to_the_last_command(
-    fsctl: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    port = free_port()
-    lines = [
-        line for block in documented("sh") for line in block.splitlines() if line.startswith("fsctl crm")
-    ]
-    assert len(lines) >= 10
-    add, test, *others = (shlex.split(line.replace("8099", port))[1:] for line in lines)
-    assert fsctl(*add) == 0
-    secret = re.findall(r"whsec_\S+", capsys.readouterr().out)[0]
-    program = tmp_path / "receiver.py"
-    program.write_text(documented("python")[0].replace("8099", port))
-    with subprocess.Popen(
-        [sys.executable, program],
-        env={"WEBHOOK_SECRET": secret},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as child:
-        try:
-            _wait_for(port)
-            assert fsctl(*test) == 0
-            assert "HTTP 204" in capsys.readouterr().out
-            assert child.stdout is not None
-            assert events.TEST in child.stdout.readline().decode()
-            for one in others:
-                assert fsctl(*one) == 0, one
-        finally:
-            child.kill()
-
-
-def test_the_docs_name_every_type_and_show_an_event_that_is_one() -> None:
-    table = re.findall(r"^\| `([a-z]+\.[a-z]+)` \|", DOCS, re.MULTILINE)
-    assert table == list(events.TYPES)
-    for name, line in zip(
-        table, re.findall(r"^\| `[a-z]+\.[a-z]+` \|.*\|(.*)\|$", DOCS, re.MULTILINE), strict=True
-    ):
-        assert re.findall(r"`(\w+)`", line) == list(events.schema()["$defs"][name]["properties"]), name
-    shown = json.loads(documented("json")[0])
-    assert set(shown["data"]) == {
-        "thread_id",
-        "call_uuid",
-        *events.schema()["$defs"]["call.ended"]["required"],
-    }
-
-
-def _wait_for(port: str) -> None:
-    with gevent.Timeout(20):
-        while True:
-            try:
-                return socket.create_connection(("127.0.0.1", int(port))).close()
-            except OSError:
-                gevent.sleep(0.05)
 
 
 def test_the_secret_is_shown_once_and_what_was_done_is_audited(
