@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from fsctl.console.commands import COMMANDS, House, Who, run
 from fsctl.console.commands.completion import Completion
+from fsctl.console.counts import Counts, Outcome
 from fsctl.console.relay import Commands
 from fsctl.console.roles import required, settled
 from fsctl.console.scribe import Scribe
@@ -16,6 +17,8 @@ from fsctl.store.audit import Entry
 from fsctl.terminal import escape, escape_lines
 
 MAX_AUDITED = 500
+REFUSED = "refused:"
+"""Begins the result in the audit of what the role is not enough for."""
 MAX_PARTS = 32
 """Commands on one line, parted by ``;;``."""
 SWITCHS_OWN = frozenset(
@@ -68,9 +71,10 @@ class Refused(FsctlError):
 class Desk:
     """One person's commands."""
 
-    def __init__(self, who: Who, house: House, scribe: Scribe, origin: str) -> None:
+    def __init__(self, who: Who, house: House, scribe: Scribe, origin: str, counts: Counts) -> None:
         """Args: house: its own, since ``use`` changes it; origin: the peer's address, for the audit."""
         self._scribe = scribe
+        self._counts = counts
         self.who = who
         self.house = house
         self._origin = origin
@@ -106,7 +110,7 @@ class Desk:
         """Hand a ``sendevent`` or ``sendmsg`` to the node; the answer is its Reply-Text. Raises Refused."""
         action, subject = head.partition(" ")[0], f"{head} {dict(headers)}"
         if not self.who.may("admin"):
-            self._write_down(action, subject, "refused: for admins", "")
+            self._write_down(action, subject, f"{REFUSED} for admins", "")
             raise Refused("permission denied")
         return self._on_node(
             action, subject, lambda node: self._commands.pass_on(node, head, headers, body)
@@ -139,12 +143,14 @@ class Desk:
             return
         role = required(settled(line))
         if not self.who.may(role):
-            self._write_down("api", line, f"refused: for {role}s", self._chosen())
+            self._write_down("api", line, f"{REFUSED} for {role}s", self._chosen())
             raise Refused("permission denied")
 
     def _one(self, line: str, *, as_console: bool = False, own: bool = False) -> str:
         if is_ours(line):
-            result = run(f"fsctl {line.strip(' ').partition(' ')[2]}", self.who, self.house)
+            ours = line.strip(" ").partition(" ")[2]
+            result = run(f"fsctl {ours}", self.who, self.house)
+            self._count("ok" if result.ok else "error" if self._may(ours) else "refused")
             text = escape_lines(result.text).rstrip("\n") or "+OK"
             return f"{text}\n" if result.ok else f"-ERR {text}\n"
         is_admin = self.who.may("admin")
@@ -171,6 +177,14 @@ class Desk:
         self._write_down(action, subject, answer, name)
         return answer
 
+    def _may(self, ours: str) -> bool:
+        """Whether the role is enough for a command of ours, as far as there is one of that name."""
+        command = COMMANDS.get(ours.strip(" ").partition(" ")[0])
+        return command is None or self.who.may(command.role)
+
+    def _count(self, outcome: Outcome) -> None:
+        self._counts.commands[self.who.role, outcome] += 1
+
     def _named(self, _command: str) -> str:
         return self._chosen() or "fsctl"
 
@@ -181,6 +195,8 @@ class Desk:
             return ""
 
     def _write_down(self, action: str, subject: str, result: str, node: str) -> None:
+        failed = result.startswith(("-ERR", "-USAGE"))
+        self._count("refused" if result.startswith(REFUSED) else "error" if failed else "ok")
         entry = Entry(
             who=self.who.user,
             node=node or None,

@@ -12,9 +12,9 @@ from typing import Any
 
 import gevent
 
-from fsctl.backoff import Backoff
 from fsctl.errors import DatabaseError
 from fsctl.eventsocket.event import Event, Headers, exact
+from fsctl.patience import Patience
 from fsctl.store.alarms import Alarm
 from fsctl.store.db import Database, Row, Wakeup
 from fsctl.store.feed import MOST, Feed
@@ -47,7 +47,7 @@ class Teller:
 
     def run(self) -> None:
         """Until it is stopped. A Postgres that is away is waited for; what happened meanwhile is told then."""
-        backoff = Backoff()
+        patience = Patience(log, "consoles are not told what happens", waits_for=DatabaseError)
         feed: Feed | None = None
         wakeup = Wakeup(self._database.dsn, [CHANNEL])
         try:
@@ -56,14 +56,10 @@ class Teller:
                     feed = None
                     gevent.sleep(IDLE_S)
                     continue
-                try:
+                with patience:
                     feed = feed or Feed(self._database)
                     self.tick(feed)
                     wakeup.wait(LOOK_S)
-                    backoff.reset()
-                except DatabaseError as error:
-                    log.warning("consoles are not told what happens: %s", error)
-                    gevent.sleep(backoff.next_s())
         finally:
             wakeup.close()
 

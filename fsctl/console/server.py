@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import ipaddress
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -19,6 +19,7 @@ from gevent.server import StreamServer
 
 from fsctl.config_console import Console, User
 from fsctl.console.commands import House, Who
+from fsctl.console.counts import Counts
 from fsctl.console.desk import Desk
 from fsctl.console.feed import LOOK_S, SUBCLASSES, Teller
 from fsctl.console.peer import Peer
@@ -37,20 +38,6 @@ BACKLOG = 64
 STANDBY_S = 1.0
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-@dataclass
-class Counts:
-    """For those who look after it."""
-
-    taken: int = 0
-    """Connections."""
-    turned_away: int = 0
-    """From networks that may not, or too many."""
-    refused: int = 0
-    """Log-ins."""
-    dropped: int = 0
-    """Clients that did not read, or sent what nobody can read."""
 
 
 class Server:
@@ -81,6 +68,10 @@ class Server:
     def clients(self) -> int:
         """Those who have logged in."""
         return sum(session is not None for session in self._peers.values())
+
+    def numbers(self) -> Counts:
+        """The counts as they are now."""
+        return replace(self.counts, clients=self.clients)
 
     def start(self) -> None:
         """Listen, in the background. Where another ``fsctl serve`` of this machine listens, take over from it.
@@ -169,8 +160,8 @@ class Server:
         return Who(user.name, user.role)
 
     def _open(self, peer: Peer, who: Who) -> Session:
-        session = Session(peer, Desk(who, replace(self._house), self._scribe, peer.address))
-        self._peers[peer] = session
+        desk = Desk(who, replace(self._house), self._scribe, peer.address, self.counts)
+        session = self._peers[peer] = Session(peer, desk)
         return session
 
     def _write_down(self, who: str, action: str, origin: str, result: str) -> None:

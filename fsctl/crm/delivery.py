@@ -18,6 +18,8 @@ from fsctl.backoff import Backoff
 from fsctl.crm import events, signing
 from fsctl.crm.outward import Answer, Outward
 from fsctl.errors import DatabaseDown, DatabaseError
+from fsctl.logs import about
+from fsctl.patience import Patience
 from fsctl.store.db import Wakeup
 from fsctl.store.deliveries import Claimed, Deliveries
 from fsctl.store.events import Event
@@ -72,37 +74,38 @@ class Courier:
         outward: Outward,
         wakeup: Callable[[], Wakeup] | None = None,
         base_url: str = "",
+        keep_days: int = 0,
     ) -> None:
-        """Args: wakeup: makes one on ``deliveries.CHANNEL``; base_url: ``[web] public_url``, for links."""
+        """
+        Args:
+            wakeup: makes one on ``deliveries.CHANNEL``.
+            base_url: ``[web] public_url``, for links.
+            keep_days: ``[crm] keep_days``; 0: events are kept for ever.
+        """
         self._deliveries = deliveries
         self._outward = outward
         self._wakeup = wakeup
         self._base_url = base_url
+        self._keep_days = keep_days
         self._hands = Pool(AT_ONCE)
         self._more = Signal()
 
     def run(self) -> None:
         """Send until killed."""
-        backoff = Backoff()
+        patience = Patience(log, waits_for=DatabaseError)
         pruned_at = 0.0
         listener = gevent.spawn(self._listen) if self._wakeup else None
         try:
             while True:
                 self._more.clear()
-                try:
-                    if time.monotonic() - pruned_at > PRUNE_S:
-                        self._deliveries.prune()
+                with patience:
+                    # Where there is more, the next round goes on.
+                    if time.monotonic() - pruned_at > PRUNE_S and not self._deliveries.prune(self._keep_days):
                         pruned_at = time.monotonic()
-                    taken = self.tick()
-                    backoff.reset()
-                except DatabaseError as error:
-                    log.warning("%s; trying again", error)
-                    gevent.sleep(backoff.next_s())
-                    continue
-                if taken:
-                    gevent.sleep(REST_S)
-                else:
-                    self._more.wait(IDLE_S)
+                    if self.tick():
+                        gevent.sleep(REST_S)
+                    else:
+                        self._more.wait(IDLE_S)
                 self._hands.wait_available()
         finally:
             if listener is not None:
@@ -137,21 +140,18 @@ class Courier:
             wakeup.close()
 
     def _handle(self, one: Claimed) -> None:
-        answer = send(self._outward, one.url, list(one.secrets), one.event, self._base_url)
-        backoff = Backoff()
-        while True:
-            try:
-                self._note(one, answer)
-                break
-            except DatabaseDown as error:
-                # Nobody else knows; when the lease is over it is sent again.
-                log.warning("%s; trying again", error)
-                gevent.sleep(backoff.next_s())
-            except DatabaseError as error:
-                log.error("%s", error)
-                break
+        with about(one.event.call_uuid, one.event.thread_id):
+            self._send(one)
         # The next of its lane may go.
         self._more.set()
+
+    def _send(self, one: Claimed) -> None:
+        answer = send(self._outward, one.url, list(one.secrets), one.event, self._base_url)
+        try:
+            # Nobody else knows; when the lease is over it is sent again.
+            Patience(log).until_done(lambda: self._note(one, answer))
+        except DatabaseError as error:
+            log.error("%s", error)
 
     def _note(self, one: Claimed, answer: Answer) -> None:
         if answer.is_ok and answer.status is not None:

@@ -35,6 +35,8 @@ LONG_S = 48 * 3600.0
 """After so long with nothing but failures it is disabled: before the first delivery has had its last try."""
 KEEP_DAYS = 30
 """Delivered ones are kept so long, to be looked at."""
+MOST_PRUNED = 5000
+"""Rows at once."""
 MOST_LISTED = 500
 MAX_ERROR = 500
 
@@ -158,10 +160,25 @@ class Deliveries:
                 on_request=self._on_request,
             )  # fmt: skip
 
-    def prune(self, days: int = KEEP_DAYS) -> int:
-        """Forget what was delivered long ago. Returns how many rows went."""
+    def prune(self, keep_days: int) -> bool:
+        """Forget what was delivered long ago, and events that are older than that and no endpoint waits for.
+
+        Args:
+            keep_days: for events; 0: they are kept for ever.
+
+        Returns:
+            Whether there may be more.
+
+        Raises:
+            DatabaseDown: nothing is forgotten.
+        """
         with self._database.transaction("pruning deliveries") as transaction:
-            return transaction.run("deliveries.prune", days=days)
+            days = min(KEEP_DAYS, keep_days or KEEP_DAYS)
+            gone = [transaction.run("deliveries.prune", days=days, most=MOST_PRUNED)]
+            if keep_days:
+                found = transaction.rows("deliveries.prune_events", days=keep_days, most=MOST_PRUNED)
+                gone += [row["gone"] for row in found]
+        return max(gone) >= MOST_PRUNED
 
 
 def _which(one: Claimed) -> Row:

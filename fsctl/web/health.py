@@ -4,7 +4,6 @@ Ready is: Postgres answers, its schema is ours, and each node has a controller w
 process has it is all one: two that serve the same nodes are ready together.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from werkzeug import Request, Response
@@ -13,8 +12,6 @@ from werkzeug.exceptions import ServiceUnavailable
 from fsctl.errors import DatabaseError
 from fsctl.store.links import Report
 from fsctl.web.reading import Reading
-
-log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 PATIENCE_S = 2.0

@@ -17,6 +17,8 @@ from werkzeug import Request, Response
 
 from fsctl import __version__
 from fsctl.call.state import Disposition
+from fsctl.console import counts as consoles
+from fsctl.console.commands import ROLES
 from fsctl.errors import DatabaseError
 from fsctl.store.operations import MOS_BOUNDS, WAIT_BOUNDS_S, Count, Numbers
 from fsctl.web.health import served
@@ -84,6 +86,17 @@ KNOWN = {"calls_ended": [one.value for one in Disposition]}
 """Values of labels that are known beforehand."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """Where the numbers of this process are."""
+
+    journal: Journal
+    web: Callable[[], Counts]
+    """Of the server that has this page."""
+    console: Callable[[], consoles.Counts] | None
+    """None: this process has no console."""
+
+
 class Metrics:
     """Answers ``/metrics``."""
 
@@ -91,14 +104,12 @@ class Metrics:
         self,
         read: Callable[[], Numbers],
         nodes: Sequence[str],
-        journal: Journal,
-        web: Callable[[], Counts],
+        counted: Counted,
     ) -> None:
-        """Args: read: from Postgres; nodes: that shall be served; web: the server's counts."""
+        """Args: read: from Postgres; nodes: that shall be served."""
         self._numbers = Reading(read, every_s=EVERY_S, patience_s=PATIENCE_S, good_s=GOOD_S)
         self._nodes = nodes
-        self._journal = journal
-        self._web = web
+        self._counted = counted
 
     def show(self, request: Request, _values: Mapping[str, str]) -> Response:
         """In the format that the scraper asks for: Prometheus' text, or OpenMetrics."""
@@ -115,7 +126,7 @@ class Metrics:
 
     def _of_process(self) -> Iterator[Metric]:
         yield _gauge("fsctl_info", "Which fsctl this is.", ("version",), [((__version__,), 1)])
-        journal, counts = self._journal, dataclasses.asdict(self._web())
+        journal, counts = self._counted.journal, dataclasses.asdict(self._counted.web())
         yield _gauge(
             "journal_bytes",
             "Webhooks that are on disk and not yet in Postgres.",
@@ -135,6 +146,8 @@ class Metrics:
         yield _counter("web_failed", "Requests that were answered with 500.", (), [((), counts["failed"])])
         refused = [((why,), count) for why, count in counts.items() if why not in NOT_REFUSED]
         yield _counter("web_refused", "Clients that asked for more than they may.", ("why",), refused)
+        if self._counted.console is not None:
+            yield from _of_console(self._counted.console())
 
     def _of_house(self) -> Iterator[Metric]:
         try:
@@ -183,6 +196,21 @@ def _counter(name: str, text: str, labels: tuple[str, ...], samples: Samples) ->
     for values, value in samples:
         family.add_metric(values, float(value))
     return family
+
+
+def _of_console(counts: consoles.Counts) -> Iterator[Metric]:
+    yield _gauge("console_clients", "Consoles that are logged in.", (), [((), counts.clients)])
+    for name, text, count in (
+        ("connections", "Connections of consoles.", counts.taken),
+        ("turned_away", "Of these, from networks that may not, or too many.", counts.turned_away),
+        ("logins_refused", "Wrong names or passwords, or too many consoles.", counts.refused),
+        ("dropped", "Consoles that did not read, or sent what nobody can read.", counts.dropped),
+    ):
+        yield _counter(f"console_{name}", text, (), [((), count)])
+    asked = [
+        ((role, outcome), counts.commands[role, outcome]) for role in ROLES for outcome in consoles.OUTCOMES
+    ]
+    yield _counter("console_commands", "Commands of consoles.", ("role", "result"), asked)
 
 
 def _by(name: str, text: str, label: str, found: Mapping[str, int]) -> Metric:

@@ -13,10 +13,8 @@ from werkzeug.exceptions import Forbidden
 from fsctl.store import operations
 from fsctl.store.db import Database
 from fsctl.web.health import Health
-from fsctl.web.limits import Counts
-from fsctl.web.metrics import Metrics
+from fsctl.web.metrics import Counted, Metrics
 from fsctl.web.server import Route
-from fsctl.whatsapp.journal import Journal
 
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 """What proxies add (RFC 7239; RFC 9110, 7.6.3; custom)."""
@@ -54,20 +52,19 @@ class OperationsPages:
         database: Database,
         networks: Sequence[str],
         nodes: Sequence[str],
-        journal: Journal,
-        web: Callable[[], Counts],
+        counted: Counted,
     ) -> None:
         """
         Args:
             database: better one of its own: whether there is an answer must not hang on who else asks.
             networks: see ``Gate``.
             nodes: names of the FreeSWITCHes that shall be served.
-            web: what the server that has these routes has counted.
+            counted: what this process has counted.
         """
         house = operations.Operations(database)
         self._gate = Gate(networks)
         self._health = Health(house.readiness, nodes)
-        self._metrics = Metrics(house.numbers, nodes, journal, web)
+        self._metrics = Metrics(house.numbers, nodes, counted)
 
     @property
     def routes(self) -> Sequence[Route]:

@@ -30,6 +30,9 @@ PAGES = {
 }
 """Headers of HTML, where its handler says nothing else: our pages need no scripts, and their paths hold secrets."""
 
+ROUTE = "fsctl.route"
+"""What the log tells of a request, in its environ: the path as its route has it."""
+
 Handler = Callable[[Request, Mapping[str, str]], Response]
 """Answers a request, given what its path's placeholders stand for. Raises a werkzeug HTTPException to refuse it."""
 
@@ -111,11 +114,11 @@ class Server:
         except HTTPException as error:
             response = problems.of(error, request)
         except DatabaseDown as error:
-            log.warning("%s %r: %s", request.method, request.path[:100], error)
+            log.warning("%s %s: %s", request.method, request.environ.get(ROUTE), error)
             response = problems.of(ServiceUnavailable(retry_after=AGAIN_S), request)
         except Exception:
             self.counts.failed += 1
-            log.exception("%s %r failed", request.method, request.path[:100])
+            log.exception("%s %s failed", request.method, request.environ.get(ROUTE))
             response = problems.of(InternalServerError("This is our fault, and logged."), request)
         if connection.has_body_left:
             connection.leave_body()
@@ -129,6 +132,7 @@ class Server:
     def _answer(self, request: Request, connection: Connection) -> Response:
         route, values = self._routes.match(request.path, request.method)
         assert isinstance(route, Route)
+        request.environ[ROUTE] = route.path
         if route.admit is not None:
             route.admit(request)
         body = connection.read_body(route.most_bytes)

@@ -12,7 +12,7 @@ from gevent.server import StreamServer
 from standardwebhooks.webhooks import Webhook
 
 Behave = Callable[[dict[str, Any]], int | str]
-"""Event -> the status it is answered with, or ``hang``, ``cut``, ``endless``."""
+"""Event -> the status it is answered with, or ``hang``, ``cut``, ``half``, ``endless``."""
 
 
 class Receiver:
@@ -22,7 +22,7 @@ class Receiver:
         self.behave = behave
         self.secret = ""
         self.taken: list[dict[str, Any]] = []
-        """Events that were answered with 2xx, as they came: repeats too."""
+        """Events that it has, as they came, repeats too: answered with 2xx, or ``half``."""
         self.tries: Counter[str] = Counter()
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self._ssl = ssl or {}
@@ -65,6 +65,11 @@ class Receiver:
             # In the middle of an answer that would have said yes.
             client.sendall(b"HTTP/1.1 20")
             client.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        elif how == "half":
+            # It has the event, and is killed before it has said so.
+            self.taken.append(event)
+            client.sendall(b"HTTP/1.1 20")
+            gevent.sleep(60)
         elif how == "endless":
             client.sendall(b"HTTP/1.1 500 No\r\nContent-Type: text/plain\r\n\r\n")
             while True:

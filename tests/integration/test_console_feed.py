@@ -9,6 +9,7 @@ import pytest
 
 from fsctl.config import Config
 from fsctl.console.commands import House, Who
+from fsctl.console.counts import Counts
 from fsctl.console.desk import Desk
 from fsctl.console.feed import Teller
 from fsctl.console.scribe import Scribe
@@ -163,7 +164,7 @@ class Sheet:
 def test_lines_of_the_log_come_without_keys_and_escapes(database: Database) -> None:
     sheet = Sheet()
     house = House(Config(), database, lambda _name: pytest.fail("no node"))
-    session = Session(sheet, Desk(Who("ann", "admin"), house, Scribe(database), "here"))
+    session = Session(sheet, Desk(Who("ann", "admin"), house, Scribe(database), "here", Counts()))
     fields = Fields(b"Content-Type: log/data\nContent-Length: 99\nLog-Level: 7\nUser-Data: x")
     body = b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:cHJpdmF0ZSBrZXkgb2YgY2FsbA==\x1b[2J\n"
     session.on_log(Message(fields, body))

@@ -198,6 +198,40 @@ def test_a_viewer_sees_and_changes_nothing(console: Server, log_in: LogIn, datab
     assert len(refused) == 14
 
 
+def test_what_consoles_do_is_counted_by_role_and_result(console: Server, log_in: LogIn, meet: Meet) -> None:
+    vera, otto = log_in(console, "vera"), log_in(console, "otto")
+    assert (console.numbers().clients, console.numbers().taken) == (2, 2)
+    for line in (
+        "api status",
+        "api fsctl calls",
+        "api fsctl hangup x",
+        "api hupall",
+        "bgapi hupall",
+        "sendevent X",
+    ):
+        vera.command(line)
+    for line in (
+        "api fsctl calls",
+        "api fsctl call nothing",
+        "api no_such_command",
+        "event plain CHANNEL_CREATE",
+    ):
+        otto.command(line)
+    assert console.numbers().commands == {
+        ("viewer", "ok"): 2,
+        ("viewer", "refused"): 4,
+        ("operator", "ok"): 2,
+        ("operator", "error"): 1,
+        ("operator", "refused"): 1,
+    }
+    stranger = meet(console.address[1])
+    stranger.read()
+    assert stranger.command("auth wrong-password").get("Reply-Text") == "-ERR invalid"
+    vera.socket.close()
+    until(lambda: console.numbers().clients == 1, "gone")
+    assert (console.numbers().refused, console.numbers().dropped) == (1, 0)
+
+
 def test_an_operator_steers_agents_and_an_admin_has_all(console: Server, log_in: LogIn) -> None:
     otto, ann = log_in(console, "otto"), log_in(console)
     assert otto.api("callcenter_config agent set status agent1 'On Break'").startswith("+OK")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import psycopg
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
@@ -269,12 +270,57 @@ def test_replay_by_time_and_by_id(house: House) -> None:
     assert house.wamids()[-1] == "w1"
 
 
+def stored(house: House) -> tuple[int, int]:
+    """Events and deliveries that there are."""
+    (row,) = run(
+        house.dsn, "select (select count(*) from event) as events, (select count(*) from delivery) as sent"
+    )
+    return row["events"], row["sent"]
+
+
 def test_what_was_delivered_long_ago_is_forgotten(house: House) -> None:
     house.write(make_thread(house.dsn), "w1")
     house.work()
-    assert house.deliveries.prune() == 0
+    assert not house.deliveries.prune(90)
+    assert stored(house) == (2, 1)
     run(house.dsn, "update delivery set settled_at = now() - interval '31 days'")
-    assert house.deliveries.prune() == 1
+    house.deliveries.prune(0)
+    assert stored(house) == (2, 0)
+
+
+def test_old_events_go_and_none_that_an_endpoint_waits_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.receiver.behave = lambda event: 500 if event["data"]["wamid"] == "dead" else 204
+    thread = make_thread(house.dsn)
+    house.write(thread, "w1", "dead", "w2")
+    house.work()
+    house.receiver.behave = lambda _event: 500
+    house.write(thread, "waits")
+    house.work(lambda: house.endpoint.failures)
+    run(house.dsn, "update event set created_at = now() - interval '91 days'")
+    run(house.dsn, "update delivery set settled_at = now() - interval '91 days' where state <> 'waiting'")
+    slow = Endpoints(house.database).add("http://127.0.0.1:9/", TYPES, "whsec_x", "test", after=0)
+    house.endpoints.disable(slow, "test")
+    house.deliveries.prune(90)
+    assert stored(house)[0] == 5, "an endpoint that is disabled waits for all of them"
+    house.endpoints.remove(slow)
+    house.deliveries.prune(0)
+    assert stored(house)[0] == 5, "for ever"
+    monkeypatch.setattr(deliveries, "MOST_PRUNED", 2)
+    assert house.deliveries.prune(90), "there is more"
+    while house.deliveries.prune(90):
+        pass
+    assert stored(house) == (1, 1)
+    house.receiver.behave = lambda _event: 200
+    house.work()
+    run(house.dsn, "update delivery set settled_at = now() - interval '91 days'")
+    house.deliveries.prune(90)
+    assert stored(house) == (1, 0), "the last one stays"
+    assert house.wamids() == ["w1", "w2", "waits"]
+    house.write(thread, "w3")
+    house.work()
+    assert house.wamids()[-1] == "w3"
 
 
 def test_a_removed_endpoint_takes_its_deliveries_along(house: House) -> None:
@@ -288,62 +334,114 @@ def test_a_removed_endpoint_takes_its_deliveries_along(house: House) -> None:
     assert house.deliveries.listed() == []
 
 
-def test_thousands_of_events_two_senders_a_receiver_that_dies_and_a_postgres_that_is_restarted(
+THREADS, BATCH, BATCHES = 40, 50, 60
+ILL: list[int | str] = [*[200] * 45, 500, 503, 302, "cut", "hang"]
+"""How a receiver answers that is not well."""
+
+
+def test_thousands_of_events_and_all_that_can_go_wrong_in_between(
     open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Two senders; a receiver that fails, times out, breaks off, is killed in the middle of its answers, comes back
+    and says 410; a Postgres that is restarted; transactions that are rolled back."""
     monkeypatch.setattr(delivery, "WAITS_S", (0.05,) * 400)
     server = Embedded(open_folder / "pg")
     server.start()
     migrate.migrate(server.dsn)
     database = Database(server.dsn, process="test", size=8)
     database.open()
-    made = House(database, total_s=1.0, lease_s=3.0)
+    made = House(database, total_s=0.5, lease_s=3.0)
+    threads = [make_thread(made.dsn) for _ in range(THREADS)]
+    couriers = [made.make_courier(wakeup=lambda: Wakeup(made.dsn, [CHANNEL])) for _ in range(2)]
+    working = [gevent.spawn(one) for one in (*(one.run for one in couriers), Sequencer(made.sequence).run)]
     try:
-        _storm(made, server)
+        _storm(made, server, threads)
+        assert not any(one.ready() for one in working)
+        committed = BATCH * BATCHES
+        assert set(made.wamids()) == {f"kept-{n}" for n in range(committed)}, "each, and nothing else"
+        (row,) = run(made.dsn, "select count(*) from event where type = 'message.received'")
+        assert row["count"] == committed
     finally:
+        gevent.killall(working)
         made.receiver.kill()
         database.close()
         server.stop()
+    _check_order(made.receiver)
 
 
-def _storm(made: House, server: Embedded) -> None:
-    dice = random.Random(7)
-    ways: list[int | str] = [*[200] * 12, 500, "cut", 503]
-    made.receiver.behave = lambda _event: dice.choice(ways)
-    threads = [make_thread(made.dsn) for _ in range(40)]
-    run(
-        made.dsn,
-        "insert into message (thread_id, wamid, direction, sent_at) "
-        "select 1 + (n %% %s), 'w' || n, 'inbound', now() from generate_series(1, 2000) n",
-        len(threads),
-    )
-    couriers = [made.make_courier(wakeup=lambda: Wakeup(made.dsn, [CHANNEL])) for _ in range(2)]
-    runs = [*(one.run for one in couriers), Sequencer(made.sequence).run]
-    working = [gevent.spawn(one) for one in runs]
-    try:
-        _wait_for(made, 500)
-        made.receiver.kill()
-        gevent.sleep(0.5)
-        server.stop()
-        made.receiver.come_back()
-        gevent.sleep(0.3)
-        server.start()
-        _wait_for(made, 2000)
-        assert not any(one.ready() for one in working)
-    finally:
-        gevent.killall(working)
+def _storm(made: House, server: Embedded, threads: list[int]) -> None:
+    dice, seen = random.Random(7), set[int | str]()
+
+    def ill(_event: dict[str, Any]) -> int | str:
+        seen.add(how := dice.choice(ILL))
+        return how
+
+    receiver = made.receiver
+    receiver.behave = ill
+    _commit(made.dsn, threads, range(BATCHES // 2))
+    _wait_for(lambda: _had(receiver) > BATCH * 8)
+    receiver.behave = lambda _event: "half"
+    half = len(receiver.taken) + 4
+    _wait_for(lambda: len(receiver.taken) >= half)
+    receiver.kill()
+    server.stop()
+    receiver.behave = ill
+    receiver.come_back()
+    gevent.sleep(0.3)
+    server.start()
+    _commit(made.dsn, threads, range(BATCHES // 2, BATCHES))
+    _wait_for(lambda: _had(receiver) > BATCH * BATCHES // 2)
+    receiver.behave = lambda _event: 410
+    _wait_for(lambda: made.endpoint.disabled_at)
+    receiver.behave = ill
+    _wait_for(lambda: not run(made.dsn, "select 1 from delivery where is_held"))
+    had = len(receiver.taken)
+    gevent.sleep(0.5)
+    assert len(receiver.taken) == had, "nothing is sent to who wants nothing"
+    made.endpoints.enable(made.id)
+    _wait_for(lambda: _had(receiver) == BATCH * BATCHES)
+    assert seen == set(ILL)
+
+
+def _commit(dsn: str, threads: list[int], batches: range) -> None:
+    """Messages, a batch a transaction; between two of them one that is rolled back."""
+    with psycopg.connect(dsn) as connection:
+        for batch in batches:
+            for name in ("gone", "kept"):
+                connection.execute(
+                    "insert into message (thread_id, wamid, direction, sent_at)"
+                    " select (%s::bigint[])[1 + n %% %s], %s || '-' || n, 'inbound', now()"
+                    " from generate_series(%s::integer, %s::integer) n",
+                    (threads, len(threads), name, batch * BATCH, (batch + 1) * BATCH - 1),
+                )
+                connection.rollback() if name == "gone" else connection.commit()
+
+
+def _check_order(receiver: Receiver) -> None:
     order = defaultdict(list)
-    for event in made.receiver.taken:
+    for event in receiver.taken:
         order[event["data"]["thread_id"]].append(event)
+    assert len(order) == THREADS
+    repeats = 0
     for events in order.values():
         # Of a thread: never back, but for a repeat of the last one.
         assert all(one["seq"] <= two["seq"] for one, two in pairwise(events))
         assert all(one["id"] == two["id"] for one, two in pairwise(events) if one["seq"] == two["seq"])
+        repeats += sum(one["seq"] == two["seq"] for one, two in pairwise(events))
+    assert repeats >= 4, "those whose answer was cut off in the middle"
+    bodies = defaultdict(set)
+    for headers, body in receiver.requests:
+        bodies[headers["webhook-id"]].add(body)
+    assert all(len(one) == 1 for one in bodies.values()), "the same byte for byte"
 
 
-def _wait_for(made: House, events: int) -> None:
-    with gevent.Timeout(90):
-        while len({event["id"] for event in made.receiver.taken}) < events:
+def _had(receiver: Receiver) -> int:
+    return len({event["id"] for event in receiver.taken})
+
+
+def _wait_for(so: Callable[[], object]) -> None:
+    with gevent.Timeout(60):
+        while not so():
             gevent.sleep(0.05)
 
 

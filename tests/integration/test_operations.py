@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from fsctl.config_chat import Web
+from fsctl.console.counts import Counts
 from fsctl.store import migrate
 from fsctl.store.db import Database, queries
 from fsctl.store.embedded import Embedded
 from fsctl.store.operations import MOS_BOUNDS, WAIT_BOUNDS_S, Operations
 from fsctl.store.sequence import Sequence
 from fsctl.web import metrics
+from fsctl.web.metrics import Counted
 from fsctl.web.operations import OperationsPages
 from fsctl.web.server import Server
 from fsctl.whatsapp.journal import Journal
@@ -42,7 +45,9 @@ class Pages:
         self, database: Database, folder: Path, networks: tuple[str, ...] = Web().operations
     ) -> None:
         self.journal = Journal(folder)
-        self.pages = OperationsPages(database, networks, NODES, self.journal, lambda: self.server.counts)
+        self.console = Counts()
+        counted = Counted(self.journal, lambda: self.server.counts, lambda: self.console)
+        self.pages = OperationsPages(database, networks, NODES, counted)
         self.server = Server("127.0.0.1:0", self.pages.routes)
         self.server.start()
         self.http = urllib3.PoolManager(retries=False)
@@ -449,6 +454,22 @@ def test_openmetrics_for_who_asks_for_it(pages: Pages) -> None:
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
     names = {family.name for family in read_openmetrics(answer.data.decode())}
     assert {"esl_event_gap", "wa_leg_mos", "calls_ended"} <= names
+
+
+def test_consoles_are_counted_where_there_is_one(pages: Pages) -> None:
+    pages.console.clients, pages.console.dropped = 3, 2
+    pages.console.commands["operator", "refused"] = 5
+    found = pages.numbers()
+    assert found["console_clients", ()] == 3
+    assert found["console_dropped_total", ()] == 2
+    of_commands = {
+        labels: count for (name, labels), count in found.items() if name == "console_commands_total"
+    }
+    assert len(of_commands) == 9, "all that can be is told from the start"
+    assert of_commands[("result", "refused"), ("role", "operator")] == 5
+    metrics_of = pages.pages._metrics
+    metrics_of._counted = replace(metrics_of._counted, console=None)
+    assert not [name for name, _ in pages.numbers() if name.startswith("console_")]
 
 
 def test_a_full_house_is_rendered_in_fifteen_milliseconds(

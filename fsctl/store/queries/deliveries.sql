@@ -103,7 +103,27 @@ update delivery set due_at = now(), attempts = 0 where endpoint_id = %(id)s and 
 -- name: prune
 delete from delivery where ctid = any(array(
     select ctid from delivery
-    where state = 'delivered' and settled_at < now() - make_interval(days => %(days)s) limit 5000));
+    where state = 'delivered' and settled_at < now() - make_interval(days => %(days)s) limit %(most)s));
+
+-- name: prune_events
+-- Old events, with the deliveries that were settled long ago, dead ones too. What an endpoint has not been given yet stays,
+-- also one that is disabled, and what waits for it; and the last event: numbers are compared with it.
+with old as materialized (
+    select e.id from event e
+    where e.created_at < now() - make_interval(days => %(days)s)
+      and e.seq <= least((select min(cursor_seq) from endpoint), (select max(seq) from event) - 1)
+      and not exists (select from delivery d where d.event_id = e.id
+                      and (d.state = 'waiting' or d.settled_at > now() - make_interval(days => %(days)s)))
+    order by e.created_at limit %(most)s
+), gone as (
+    delete from delivery d using old where d.event_id = old.id
+), ended as (
+    delete from event e using old where e.id = old.id returning e.seq
+), noted as (
+    insert into forgotten (kind, seq) select 'event', max(seq) from ended having count(*) > 0
+    on conflict (kind) do update set seq = greatest(forgotten.seq, excluded.seq)
+)
+select count(*) as gone from ended;
 
 -- name: add_endpoint
 insert into endpoint (url, types, secret, cursor_seq, made_by)
