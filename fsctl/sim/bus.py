@@ -107,12 +107,20 @@ class Bus:
 
     def fire(
         self, name: str, headers: Headers, *, origin: str = "", subclass: str = "", body: str = ""
-    ) -> Event:
-        """Number, date and deliver one event; ``origin`` is a key of ORIGINS, by default the event's name."""
+    ) -> None:
+        """An event that is about no channel; ``origin`` is a key of ORIGINS, by default the event's name."""
+        if self.is_heard(name, subclass, headers):
+            self.deliver(name, headers, origin=origin, subclass=subclass, body=body)
+        else:
+            self.skip()
+
+    def deliver(
+        self, name: str, headers: Headers, *, origin: str = "", subclass: str = "", body: str = ""
+    ) -> None:
+        """Number and date one event that is heard, and give it to those who want it."""
         event = self.make(name, headers, origin=origin, subclass=subclass, body=body)
         for subscriber in tuple(self.subscribers):
             subscriber.offer(event)
-        return event
 
     def make(
         self, name: str, headers: Headers, *, origin: str = "", subclass: str = "", body: str = ""

@@ -1,15 +1,14 @@
 """The text of ``callcenter_config``: agent, tier and queue; list, get, set, add, del, count.
 
-Formats and errors are those of api_transcript: ``|`` separates, nothing is escaped, a header line only if
-there are rows, ``+OK`` at the end of a list. An unknown section or action prints nothing.
+Errors are those of api_transcript; an unknown section or action prints nothing. Lists: callcenter_rows.py.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from fsctl.sim.callcenter import Callcenter
-from fsctl.sim.tables import STATES, STATUSES, TIER_STATES, Agent, Member, Queue, Tier
+from fsctl.sim.callcenter_rows import OK, agent_list, member_list, queue_list, tier_list
+from fsctl.sim.tables import STATES, STATUSES, TIER_STATES, Agent, Member, Tier
 
-OK = "+OK\n"
 INVALID = "-ERR Invalid!\n"
 
 #: The keys of ``agent set`` that are plain numbers.
@@ -23,24 +22,6 @@ NUMBERS = frozenset(
         "ready_time",
     }
 )
-
-AGENT_COLUMNS = (
-    "name|instance_id|uuid|type|contact|status|state|max_no_answer|wrap_up_time|reject_delay_time|busy_delay_time|"
-    "no_answer_delay_time|last_bridge_start|last_bridge_end|last_offered_call|last_status_change|no_answer_count|"
-    "calls_answered|talk_time|ready_time|external_calls_count"
-)
-MEMBER_COLUMNS = (
-    "queue|instance_id|uuid|session_uuid|cid_number|cid_name|system_epoch|joined_epoch|rejoined_epoch|bridge_epoch|"
-    "abandoned_epoch|base_score|skill_score|serving_agent|serving_system|state|score"
-)
-TIER_COLUMNS = "queue|agent|state|level|position"
-QUEUE_COLUMNS = (
-    "name|strategy|moh_sound|time_base_score|tier_rules_apply|tier_rule_wait_second|tier_rule_wait_multiply_level|"
-    "tier_rule_no_agent_no_wait|discard_abandoned_after|abandoned_resume_allowed|max_wait_time|"
-    "max_wait_time_with_no_agent|max_wait_time_with_no_agent_time_reached|record_template|calls_answered|"
-    "calls_abandoned|ring_progressively_delay|skip_agents_with_external_calls|agent_no_answer_status"
-)
-
 
 _SYNTAX = """
 agent add [name] [type]
@@ -92,47 +73,13 @@ def execute(center: Callcenter, words: list[str]) -> str:
     return command(center, words[2:]) if command else ""
 
 
-def _list(columns: str, rows: Sequence[Sequence[object]]) -> str:
-    lines = ["|".join(str(value) for value in row) + "\n" for row in rows]
-    return (columns + "\n" if rows else "") + "".join(lines) + OK
-
-
 # Agents ---------------------------------------------------------------------------------------------------
-
-
-def _agent_row(agent: Agent) -> list[object]:
-    return [
-        agent.name,
-        "single_box",
-        agent.uuid,
-        agent.type,
-        agent.contact,
-        agent.status,
-        agent.state,
-        agent.max_no_answer,
-        agent.wrap_up_time,
-        agent.reject_delay_time,
-        agent.busy_delay_time,
-        agent.no_answer_delay_time,
-        agent.last_bridge_start,
-        agent.last_bridge_end,
-        agent.last_offered_call,
-        agent.last_status_change,
-        agent.no_answer_count,
-        agent.calls_answered,
-        agent.talk_time,
-        agent.ready_time,
-        0,
-    ]
 
 
 def _agent_list(center: Callcenter, words: list[str]) -> str:
     if len(words) > 1:
         return INVALID
-    return _list(
-        AGENT_COLUMNS,
-        [_agent_row(agent) for agent in center.agents.values() if agent.name in (words or [agent.name])],
-    )
+    return agent_list([one for one in center.agents.values() if not words or one.name == words[0]])
 
 
 def _agent_add(center: Callcenter, words: list[str]) -> str:
@@ -227,19 +174,12 @@ def _agent_reload(center: Callcenter, words: list[str]) -> str:
 # Tiers ----------------------------------------------------------------------------------------------------
 
 
-def _tier_row(tier: Tier) -> list[object]:
-    return [tier.queue, tier.agent, tier.state, tier.level, tier.position]
-
-
 def _find_tier(center: Callcenter, queue: str, agent: str) -> Tier | None:
     return next((tier for tier in center.tiers if (tier.queue, tier.agent) == (queue, agent)), None)
 
 
 def _tier_list(center: Callcenter, _words: list[str]) -> str:
-    return _list(
-        TIER_COLUMNS,
-        [_tier_row(tier) for tier in sorted(center.tiers, key=lambda one: (one.level, one.position))],
-    )
+    return tier_list(sorted(center.tiers, key=lambda one: (one.level, one.position)))
 
 
 def _tier_add(center: Callcenter, words: list[str]) -> str:
@@ -291,32 +231,6 @@ def _tier_reload(_center: Callcenter, words: list[str]) -> str:
 # Queues ---------------------------------------------------------------------------------------------------
 
 
-def _queue_row(queue: Queue) -> list[object]:
-    options = queue.options
-    return [
-        *(options.name, options.strategy, options.moh_sound, options.time_base_score),
-        *("false", 0, "false", "true"),
-        *(
-            options.discard_abandoned_after,
-            "false",
-            options.max_wait_time,
-            options.max_wait_time_with_no_agent,
-            options.max_wait_time_with_no_agent_time_reached,
-            "",
-        ),
-        *(queue.calls_answered, queue.calls_abandoned, 0, "true", "On Break"),
-    ]
-
-
-def _member_row(center: Callcenter, member: Member) -> list[object]:
-    return [
-        *(member.queue, "single_box", member.uuid, member.session_uuid, member.cid_number, member.cid_name),
-        *(member.system_epoch, member.joined_epoch, 0, member.bridge_epoch, member.abandoned_epoch),
-        *(member.base_score, 0, member.serving_agent, member.serving_system, member.state),
-        member.score(center.now()),
-    ]
-
-
 def _agents_of(center: Callcenter, words: list[str]) -> list[Agent]:
     queue, status, state = ([*words, "", "", ""])[:3]
     names = [tier.agent for tier in center.tiers if tier.queue == queue]
@@ -338,17 +252,13 @@ def _tiers_of(center: Callcenter, words: list[str]) -> list[Tier]:
 def _queue_list(center: Callcenter, words: list[str]) -> str:
     what, rest = (words[0].lower(), words[1:]) if words else ("", [])
     if not what:
-        return (
-            QUEUE_COLUMNS
-            + "\n"
-            + _list("", [_queue_row(queue) for queue in center.queues.values()]).lstrip("\n")
-        )
+        return queue_list(list(center.queues.values()))
     if what == "agents":
-        return _list(AGENT_COLUMNS, [_agent_row(agent) for agent in _agents_of(center, rest)])
+        return agent_list(_agents_of(center, rest))
     if what == "members":
-        return _list(MEMBER_COLUMNS, [_member_row(center, member) for member in _members_of(center, rest)])
+        return member_list(_members_of(center, rest), center.now())
     if what == "tiers":
-        return _list(TIER_COLUMNS, [_tier_row(tier) for tier in _tiers_of(center, rest)])
+        return tier_list(_tiers_of(center, rest))
     return INVALID
 
 

@@ -119,11 +119,12 @@ class Channel:
 
     def set(self, name: str, value: str | None) -> None:
         """Set a variable; it moves to the end of the list. None or an empty value removes it."""
+        header = "variable_" + name
         self.variables.pop(name, None)
-        self._headers.pop("variable_" + name, None)
+        self._headers.pop(header, None)
         if value:
             self.variables[name] = value
-            self._headers["variable_" + name] = value
+            self._headers[header] = value
             self._spelling[name.lower()] = name
 
     def update(self, values: Iterable[tuple[str, str]]) -> None:
@@ -209,7 +210,7 @@ class Channel:
             self.bus.skip()
             return
         headers = before + self.headers(full=full) + after
-        self.bus.fire(name, headers, origin=origin, subclass=subclass)
+        self.bus.deliver(name, headers, origin=origin, subclass=subclass)
 
     def enter(self, state: str) -> None:
         """Run a state: one CHANNEL_STATE, without variables."""

@@ -2,8 +2,7 @@
 
 Names and order are those of call_queue_plain and cc_abandon; the shape of Meta's INVITE and SDP is
 Meta, "Configure SIP" (From host wa.meta.vc, Call-ID ``outgoing:`` + wacid, SDES). An ordinary trunk's INVITE
-is the same without what is Meta's own. The SRTP keys are random and in clear, as in the real events: what must
-not leak can be tested.
+is the same without what is Meta's own. The SDP: sdp.py.
 """
 
 import base64
@@ -12,15 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fsctl.sim.plan import CallPlan
+from fsctl.sim.sdp import FMTP, IP, SUITE, crypto_line, local_sdp, offer_sdp
 
 Variables = list[tuple[str, str]]
 
 SIP_HOST = "sip.example.com"
-SIP_IP = "127.0.0.1"
-SUITE = "AES_CM_128_HMAC_SHA1_80"
+SIP_IP = IP
 SECURE_TYPE = f"srtp:sdes:{SUITE}"
 CODEC_STRING = "OPUS,PCMU,PCMA"
-FMTP = "maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1"
 OFFERED_CODECS = "mod_opus.opus@48000h@20i@2c"
 
 
@@ -49,11 +47,6 @@ DEFAULT_LEG_TIMEOUT_S = 60.0
 def new_wacid(rng: random.Random) -> str:
     """A call id as Meta's look: ``wacid.`` and base64."""
     return "wacid.HBgL" + base64.b64encode(rng.randbytes(33)).decode()
-
-
-def crypto_line(rng: random.Random) -> str:
-    """One SDES attribute value: tag, suite and a 30-byte master key with salt."""
-    return f"1 {SUITE} inline:{base64.b64encode(rng.randbytes(30)).decode()}"
 
 
 def channel_name(plan: CallPlan) -> str:
@@ -133,52 +126,6 @@ def invite_variables(
         ("endpoint_disposition", "DELAYED NEGOTIATION"),
     ]
     return [(name, value) for name, value in pairs if value]
-
-
-def offer_sdp(media_ip: str, crypto: str, rng: random.Random) -> str:
-    """Meta's SDES offer ("Configure SIP"); without ``crypto`` it is in clear, as ordinary trunks offer."""
-    ssrc = rng.getrandbits(32)
-    lines = [
-        "v=0",
-        f"o=- {rng.getrandbits(40)} 2 IN IP4 127.0.0.1",
-        "s=-",
-        "t=0 0",
-        "a=group:BUNDLE audio",
-        f"m=audio 3480 RTP/{'SAVP' if crypto else 'AVP'} 111 126",
-        f"c=IN IP4 {media_ip}",
-        "a=rtcp:9 IN IP4 0.0.0.0",
-        *([f"a=crypto:{crypto}"] if crypto else []),
-        "a=mid:audio",
-        "a=sendrecv",
-        "a=rtcp-mux",
-        "a=rtpmap:111 opus/48000/2",
-        f"a=fmtp:111 {FMTP}",
-        "a=rtpmap:126 telephone-event/8000",
-        "a=maxptime:20",
-        "a=ptime:20",
-        f"a=ssrc:{ssrc} cname:wa{ssrc}",
-    ]
-    return "".join(f"{line}\r\n" for line in lines)
-
-
-def local_sdp(port: int, media: str, crypto: str = "") -> str:
-    """The SDP that FreeSWITCH sends (rtp_local_sdp_str)."""
-    lines = [
-        "v=0",
-        f"o=FreeSWITCH {1795315533 + port} {1795315534 + port} IN IP4 {SIP_IP}",
-        "s=FreeSWITCH",
-        f"c=IN IP4 {SIP_IP}",
-        "t=0 0",
-        f"m=audio {port} {media}",
-        "a=rtpmap:111 opus/48000/2",
-        "a=fmtp:111 useinbandfec=1",
-        "a=rtpmap:126 telephone-event/8000",
-        "a=fmtp:126 0-15",
-        "a=ptime:20",
-        "a=sendrecv",
-    ]
-    lines += [f"a=crypto:{crypto}"] if crypto else []
-    return "".join(f"{line}\r\n" for line in lines)
 
 
 def offered_crypto(variables: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ Who gets which is the Event Socket's rule (``fsctl.eventsocket.subscription``); 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from fsctl.eventsocket import subscription
 from fsctl.eventsocket.event import Headers
@@ -25,13 +26,22 @@ class Subscription(subscription.Subscription):
         """
         if not self.hears(name, subclass):
             return False
+        if not self.filters:
+            return True
         known = {key.lower(): value for key, value in reversed([("Event-Name", name), *own])}
-        return not self.filters or any(_may_hit(header, wanted, known) for header, wanted in self.filters)
+        return any(_may_hit(header, wanted, known) for header, wanted in self.filters)
 
 
 def _may_hit(header: str, wanted: str, known: Mapping[str, str]) -> bool:
-    name = header.lower()
+    name, is_from_channel = _place(header)
+    if name not in known:
+        return is_from_channel
     text, positive = signed(wanted)
-    if name in known:
-        return positive and matches(known[name], text, wanted.startswith("/"))
-    return name.startswith(FROM_CHANNEL)
+    return positive and matches(known[name], text, wanted.startswith("/"))
+
+
+@lru_cache(maxsize=1024)
+def _place(header: str) -> tuple[str, bool]:
+    """A header's name without its case, and whether it comes with the channel."""
+    name = header.lower()
+    return name, name.startswith(FROM_CHANNEL)
