@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fsctl.errors import BadInput
-from fsctl.terminal import escape
+from fsctl.terminal import escape, escape_json
 
 if TYPE_CHECKING:
     from fsctl.store.db import Database
@@ -118,7 +118,7 @@ def _confirm(yes: bool, shown: Sequence[str], question: str) -> None:
 
 
 def _print(as_json: bool, values: Any, shown: Sequence[str]) -> None:
-    print(json.dumps(values, ensure_ascii=False, indent=2) if as_json else "\n".join(shown))
+    print(escape_json(json.dumps(values, ensure_ascii=False, indent=2)) if as_json else "\n".join(shown))
 
 
 def _values(found: "Contact | Entry") -> dict[str, Any]:

@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC
 
-from fsctl.backoff import Backoff
-from fsctl.errors import DatabaseDown
+from fsctl.patience import Patience
 from fsctl.store.db import Wakeup
 from fsctl.store.offers import Offer, Offers
-from fsctl.terminal import escape
+from fsctl.terminal import escape, escape_json
 
 log = logging.getLogger(__name__)
 
@@ -22,16 +21,12 @@ PAUSE_S = 0.01
 
 def follow(offers: Offers, wakeup: Wakeup, stopped: Callable[[], bool] = lambda: False) -> Iterator[Offer]:
     """Offers as they happen, until ``stopped``. While Postgres is away it waits, and then tells what it missed."""
-    backoff = Backoff(first_s=0.5)
+    patience = Patience(log, first_s=0.5)
     while not stopped():
-        try:
+        news: list[Offer] = []
+        with patience:
             wakeup.wait(IDLE_S)
             news = offers.news()
-            backoff.reset()
-        except DatabaseDown as error:
-            log.warning("%s; trying again", error)
-            time.sleep(backoff.next_s())
-            continue
         yield from news
         time.sleep(PAUSE_S)
 
@@ -57,7 +52,7 @@ def as_json(offer: Offer) -> str:
         if offer.message is None
         else {"direction": offer.message_from, "body": offer.message},
     }
-    return json.dumps(values, ensure_ascii=False)
+    return escape_json(json.dumps(values, ensure_ascii=False))
 
 
 def as_text(offer: Offer) -> str:

@@ -2,10 +2,20 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from fsctl.store.queues import Listed, Result
+from fsctl.call.policy import Queue
+from fsctl.store.db import Database
+from fsctl.store.queues import Listed, Queues, Result
 from fsctl.terminal import escape
+
+
+def listed(database: Database, node: str | None) -> list[Listed]:
+    """Every queue, of one node or of all: now, in the last hour, and since midnight where this process runs."""
+    now = datetime.now().astimezone()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return Queues(database).all(now - timedelta(hours=1), today, Queue().answer_within_s, node)
 
 
 def as_values(queues: Sequence[Listed]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from fsctl.call.policy import QUEUE_NAME, Policy
 from fsctl.call.routing import MAX_SCORE, Route
 from fsctl.call.state import Call
 from fsctl.errors import ConfigError
-from fsctl.terminal import escape
+from fsctl.terminal import escape, escape_json
 
 _LANGUAGE = re.compile(r"[a-z]{2}\Z")
 
@@ -102,7 +102,7 @@ def as_json(found: Explanation) -> str:
         "told": dict(found.told),
         "then": _then(found.then) if found.then else None,
     }
-    return json.dumps(values, ensure_ascii=False, indent=2)
+    return escape_json(json.dumps(values, ensure_ascii=False, indent=2))
 
 
 def _then(call: Call) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from fsctl.crm import subtitles
 from fsctl.errors import AudioError, BadInput, FsctlError
 from fsctl.media import codec, header
 from fsctl.media.wav import Samples
-from fsctl.terminal import Printer, escape
+from fsctl.terminal import Printer, escape, escape_json
 from fsctl.transcribe import engine, redact, second_opinion
 from fsctl.transcribe.engine import Engine
 from fsctl.transcribe.file import Cutting, Transcript, Wanted, transcribe
@@ -198,7 +198,7 @@ def as_values(path: Path, said: Transcript) -> dict[str, Any]:
 
 def as_json(path: Path, said: Transcript) -> str:
     """One object a file."""
-    return json.dumps(as_values(path, said), ensure_ascii=False)
+    return escape_json(json.dumps(as_values(path, said), ensure_ascii=False))
 
 
 RENDERS: Mapping[str, Render] = {

@@ -2,27 +2,18 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from fsctl.call.state import Phase
 from fsctl.console.commands import COMMANDS, Who
 from fsctl.console.commands.completion import Completion
-from fsctl.sim import Ring, Switch
+from fsctl.sim import Ring
 from fsctl.store.db import Database
 from tests.integration.console_house import LONG, NODE, ConsoleHouse
 
 EVIL = "A\x1b[2J\u202enn\nagent1"
-
-
-@pytest.fixture
-def console(make_switch: Callable[..., Switch], database: Database, tmp_path: Path) -> Iterator[ConsoleHouse]:
-    one = ConsoleHouse(make_switch(speed=30.0), database, tmp_path)
-    yield one
-    one.served.detach()
 
 
 def talking(console: ConsoleHouse, **changes: object) -> str:

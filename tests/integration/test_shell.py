@@ -18,7 +18,6 @@ from select import select
 
 import pytest
 
-from fsctl.sim import Switch
 from fsctl.store.db import Database
 from tests.fix_switch import PASSWORD
 from tests.integration.console_house import ConsoleHouse
@@ -28,13 +27,6 @@ PATIENCE_S = 30.0
 SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """What moves the cursor and chooses colours."""
 NO_DATABASE = 'database_url = "host=127.0.0.1 port=1 dbname=none connect_timeout=2"\n'
-
-
-@pytest.fixture
-def console(make_switch: Callable[..., Switch], database: Database, tmp_path: Path) -> Iterator[ConsoleHouse]:
-    one = ConsoleHouse(make_switch(speed=30.0), database, tmp_path)
-    yield one
-    one.served.detach()
 
 
 @pytest.fixture
