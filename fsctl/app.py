@@ -1,22 +1,18 @@
 """The composition root: the only place that builds concrete objects and joins them into processes."""
 
-import fcntl
 import logging
 import os
 import pwd
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fsctl import collector
-from fsctl.backoff import Backoff
 from fsctl.config import Config, Node
 from fsctl.errors import ConfigError, DatabaseDown, DatabaseError
+from fsctl.patience import Patience
 from fsctl.store import migrate
 from fsctl.store.db import Database
 from fsctl.store.embedded import Embedded
@@ -25,6 +21,7 @@ if TYPE_CHECKING:
     from gevent import Greenlet
 
     from fsctl.console.commands import House
+    from fsctl.console.counts import Counts
     from fsctl.esl.connection import Connection
     from fsctl.esl.link import Link
     from fsctl.masking import Masking
@@ -65,13 +62,7 @@ def require_database(config: Config) -> None:
 
 def await_database(config: Config) -> None:
     """The same for a process that stays: waits for a Postgres that is away."""
-    backoff = Backoff(first_s=0.5)
-    while True:
-        try:
-            return require_database(config)
-        except DatabaseDown as error:
-            log.warning("%s; trying again", error)
-            time.sleep(backoff.next_s())
+    Patience(log, first_s=0.5).until_done(lambda: require_database(config))
 
 
 @contextmanager
@@ -98,8 +89,8 @@ def serve(config: Config) -> int:
     # Webhooks are taken before Postgres is there: Meta does not wait for it.
     with (
         database(config, "serve") as opened,
-        app_chat.web(config, opened) as of_web,
-        _console(config, opened),
+        _console(config, opened) as console,
+        app_chat.web(config, opened, console) as of_web,
     ):
         await_database(config)
         on_signal(stop.set)
@@ -116,17 +107,18 @@ def serve(config: Config) -> int:
 
 
 @contextmanager
-def _console(config: Config, opened: Database) -> Iterator[None]:
-    """The ESL console, where it has users. Raises ConfigError for an address that cannot be used."""
+def _console(config: Config, opened: Database) -> Iterator["Callable[[], Counts] | None"]:
+    """The ESL console, where it has users; gives what it counts. Raises ConfigError for an address that cannot be
+    used."""
     if not config.console.is_on:
-        yield
+        yield None
         return
     from fsctl.console.server import Server
 
     server = Server(config.console, house(config, opened))
     server.start()
     try:
-        yield
+        yield server.numbers
     finally:
         server.stop()
 
@@ -261,97 +253,6 @@ def _link(config: Config, node: Node, opened: Database) -> "Link":
     link = Link(Address(node.host, node.port, node.password), Origin(node.name, node.contexts))
     link.listener = Controller(Calls(opened, config.whatsapp.portfolio), config.policy, link.request)
     return link
-
-
-def media(config: Config, name: str | None) -> int:
-    """The media reader of one node."""
-    import gevent
-
-    from fsctl.media.planner import Planner
-    from fsctl.media.spool import Spool
-    from fsctl.store.recordings import Recordings
-    from fsctl.store.transcripts import Transcripts
-
-    if name is None and not config.nodes:
-        raise ConfigError(f"{config.source}: no [[node]]: whose recordings shall be read?")
-    node = config.node(name) if name else config.nodes[0]
-    require_readable(node.spool)
-    await_database(config)
-    with database(config, "media") as opened:
-        recordings = Recordings(opened, node.name)
-        planner = Planner(node, Transcripts(opened), final=config.transcribe.has_final)
-        runs = [
-            Spool(node, config.media, recordings, redact=config.policy.redaction_of_unknown()).run,
-            planner.run,
-            lambda: _attend_recorder(config, node),
-        ]
-        if config.websocket.listen:
-            from fsctl.media.websocket import Forks
-            from fsctl.store.alarms import Alarms
-
-            runs.append(Forks(node, config.websocket, recordings, Alarms(opened, node.name)).run)
-        greenlets = [gevent.spawn(run) for run in runs]
-        on_signal(lambda: gevent.killall(greenlets, block=False))
-        for ended in gevent.iwait(greenlets):
-            ended.get()
-            break
-        gevent.killall(greenlets)
-    return 0
-
-
-def _attend_recorder(config: Config, node: Node) -> None:
-    """The recorder of this node: a child that goes when we go, and is started again when it dies."""
-    import gevent
-
-    from fsctl.run import die_with_parent
-
-    settings = ["--config", config.source] if config.source.endswith(".toml") else []
-    backoff = Backoff(first_s=0.5, most_s=30.0)
-    while True:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "fsctl", *settings, "archive", "--node", node.name],
-            stdin=subprocess.DEVNULL,
-            preexec_fn=die_with_parent,
-        )
-        try:
-            code = child.wait()
-        finally:
-            child.terminate()
-            child.wait()
-        log.error("the recorder ended (%s); starting it again", code)
-        gevent.sleep(backoff.next_s())
-
-
-def archive(config: Config, name: str | None) -> int:
-    """The recorder of one node: plain Python, no gevent."""
-    from fsctl.media.archive import Folder, open_archive
-    from fsctl.media.disk import Disk
-    from fsctl.media.recorder import Recorder
-    from fsctl.media.silence import Silencer
-    from fsctl.store.alarms import Alarms
-    from fsctl.store.recordings import Recordings
-    from fsctl.store.redactions import Redactions
-
-    if name is None and not config.nodes:
-        raise ConfigError(f"{config.source}: no [[node]]: whose recordings shall be archived?")
-    node = config.node(name) if name else config.nodes[0]
-    require_readable(node.spool)
-    place = open_archive(config.archive_url, config.data_dir / "staging")
-    disk = Disk(node.spool, place.root if isinstance(place, Folder) else None)
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    await_database(config)
-    with (
-        (config.data_dir / f"archive-{node.name}.lock").open("w") as lock,
-        database(config, "archive") as opened,
-    ):
-        # One that lost its media reader a moment ago may still be at work; two would be in each other's way.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        recordings, alarms = Recordings(opened, node.name), Alarms(opened, node.name)
-        silencer = Silencer(Redactions(opened, node.name), alarms, place, place.staging / node.name)
-        recorder = Recorder(node, config.archive, recordings, alarms, place, disk, silencer=silencer)
-        on_signal(recorder.stop)
-        recorder.run(time.sleep)
-    return 0
 
 
 def require_readable(spool: Path) -> None:

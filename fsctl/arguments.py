@@ -1,6 +1,7 @@
 """What can be said on the command line."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from fsctl import __version__
@@ -15,6 +16,7 @@ from fsctl.console import (
     outbox,
     route_question,
     strays,
+    tokens,
     whatsapp,
 )
 
@@ -43,6 +45,58 @@ def make_parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=name)
         return sub
 
+    _add_processes(add)
+    add("init-db", "create the schema, or bring it up to date")
+    thread = add("thread", "show threads: chat, calls and what was said")
+    thread.add_argument("action", choices=["show", "list"])
+    thread.add_argument(
+        "who", nargs="?", default="", help="thread id, number, user id or name of the contact"
+    )
+    thread.add_argument("--json", action="store_true", help="for programs")
+    export.add_parser(add)
+    _recording_parser(
+        add("recording", "list recordings, show, verify, repair or mask one; 1 when one has a fault")
+    )
+    link = add("link", "show how the link to each FreeSWITCH is; 1 when a node has none that is ready")
+    link.add_argument("--json", action="store_true", help="for programs")
+    _agent_parser(add("agent", "list agents, or set an agent's status, end a wrap-up, set its length"), after)
+    queue = add("queue", "list queues: load, expected wait, service level")
+    queue.add_argument("action", choices=["list"])
+    _listed(queue)
+    reconcile = add(
+        "reconcile",
+        "compare mod_callcenter with what stands, and repair; 1 when something is left",
+    )
+    reconcile.add_argument("--dry-run", action="store_true", help="say what would be sent")
+    reconcile.add_argument("--node", help="name of the FreeSWITCH (default: the first)")
+    whatsapp.add_parser(add, after)
+    _console_parser(add("console", "commands for those who watch over calls, agents and queues"))
+    audit = add("audit", "list what was done or refused, by whom")
+    audit.add_argument(
+        "--since", type=moment.read, metavar="TIME", help="such as 2026-01-31T09:00, 90m, 2h or 1d"
+    )
+    audit.add_argument("--action", help="such as agent.status, or agent for all that begins so")
+    audit.add_argument("--json", action="store_true", help="for programs")
+    _route_parser(add("route", "explain why a call goes where it goes; sign payloads"), after)
+    attribution.add_parser(add, after, moment.read)
+    inbox.add_parser(add, after)
+    crm.add_parser(add, after, moment.read)
+    tokens.add_parser(add, after)
+    strays.add_parser(add)
+    outbox.add_parser(add, after)
+    message.add_parser(add, after)
+    contacts.add_parser(add, after)
+    check = add("check", "say what is missing or wrong on this machine and in this config")
+    check.add_argument("--json", action="store_true", help="for programs")
+    models = add("models", "list, fetch or verify speech models")
+    models.add_argument("action", choices=["list", "fetch", "verify"])
+    models.add_argument("name", nargs="?", help="such as base or tiny.en")
+    db = add("db", "start, stop or look at the embedded Postgres")
+    db.add_argument("action", choices=["start", "stop", "status"])
+    return parser
+
+
+def _add_processes(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     run = add("run", "start everything on this machine and tell the story of each call")
     run.add_argument(
         "--once",
@@ -55,7 +109,7 @@ def make_parser() -> argparse.ArgumentParser:
         default=1.0,
         help="let the simulated FreeSWITCH run so many times faster (default 1)",
     )
-    add("serve", "run the controller: Event Socket, calls, threads")
+    serve = add("serve", "run the controller: Event Socket, calls, threads")
     media = add("media", "read growing recordings and cut utterances from them")
     media.add_argument("--node", help="name of the FreeSWITCH whose spool is here (default: the first)")
     archive = add("archive", "prove recordings and archive them; `fsctl media` starts one itself")
@@ -65,75 +119,73 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _transcribe_parser(transcribe)
     simulate = add("simulate", "run the simulated FreeSWITCH")
-    simulate.add_argument(
+    _simulate_parser(simulate)
+    for one in (run, serve, media, archive, transcribe, simulate):
+        one.add_argument("--log-json", action="store_true", help="log JSON, as [log] format does")
+
+
+def _simulate_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--listen",
         default="127.0.0.1:8021",
         metavar="HOST:PORT",
         help="its Event Socket (default 127.0.0.1:8021)",
     )
-    simulate.add_argument(
+    parser.add_argument(
         "--password-env",
         default="FSCTL_ESL_PASSWORD",
         metavar="NAME",
         help="variable that holds its password",
     )
-    simulate.add_argument("--spool", type=Path, required=True, help="folder for its recordings")
-    simulate.add_argument(
+    parser.add_argument("--spool", type=Path, required=True, help="folder for its recordings")
+    parser.add_argument(
         "--calls",
         type=int,
         default=0,
         metavar="N",
         help="place N sample calls once somebody listens (default: all samples)",
     )
-    simulate.add_argument("--rate", type=float, default=0.5, metavar="R", help="calls a second (default 0.5)")
-    simulate.add_argument(
+    parser.add_argument("--rate", type=float, default=0.5, metavar="R", help="calls a second (default 0.5)")
+    parser.add_argument(
         "--speed", type=float, default=1.0, help="simulated time against wall time (default 1)"
     )
-    simulate.add_argument(
+    parser.add_argument(
         "--behind",
         type=float,
         default=0.0,
         metavar="S",
         help="let its clock begin S seconds ago, lest with --speed it tells of times that are still to come",
     )
-    simulate.add_argument(
+    parser.add_argument(
         "--seed", type=int, default=None, help="same seed, same uuids (default: different each time)"
     )
-    simulate.add_argument(
+    parser.add_argument(
         "--graph",
         default="",
         metavar="HOST:PORT",
         help="simulate Meta's Graph API there too, and a customer whose call is missed and who comes back by our "
         "button; its secrets are $FSCTL_APP_SECRET and $FSCTL_ACCESS_TOKEN",
     )
-    simulate.add_argument(
+    parser.add_argument(
         "--webhooks", default="", metavar="URL", help="where the simulated Meta sends its webhooks"
     )
-    add("init-db", "create the schema, or bring it up to date")
-    thread = add("thread", "show threads: chat, calls and what was said")
-    thread.add_argument("action", choices=["show", "list"])
-    thread.add_argument(
-        "who", nargs="?", default="", help="thread id, number, user id or name of the contact"
-    )
-    thread.add_argument("--json", action="store_true", help="for programs")
-    export.add_parser(add)
-    recording = add("recording", "list recordings, show, verify, repair or mask one; 1 when one has a fault")
-    recording.add_argument("action", choices=["list", "show", "verify", "repair", "mask", "unmask"])
-    recording.add_argument(
-        "who", nargs="?", default="", help="a file (no server is needed), or a call's uuid"
-    )
-    recording.add_argument("--png", type=Path, metavar="FILE", help="show: draw it into this file too")
-    recording.add_argument(
+
+
+def _recording_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["list", "show", "verify", "repair", "mask", "unmask"])
+    parser.add_argument("who", nargs="?", default="", help="a file (no server is needed), or a call's uuid")
+    parser.add_argument("--png", type=Path, metavar="FILE", help="show: draw it into this file too")
+    parser.add_argument(
         "--in-place", action="store_true", help="repair: the file itself, instead of NAME.repaired.wav"
     )
-    recording.add_argument(
+    parser.add_argument(
         "--reason", default="payment", metavar="TEXT", help="mask: why nothing is recorded (default: payment)"
     )
-    recording.add_argument("--json", action="store_true", help="for programs")
-    link = add("link", "show how the link to each FreeSWITCH is; 1 when a node has none that is ready")
-    link.add_argument("--json", action="store_true", help="for programs")
-    agent = add("agent", "list agents, or set an agent's status, end a wrap-up, set its length")
-    agents = agent.add_subparsers(dest="action", required=True, metavar="ACTION")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _agent_parser(parser: argparse.ArgumentParser, after: argparse.ArgumentParser) -> None:
+    agents = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = agents.add_parser(
         "list", help="status, state, phone, wrap-up and call of each agent", parents=[after]
     )
@@ -157,39 +209,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     watch.add_argument("name", nargs="?", help="agent (default: all of them)")
     watch.add_argument("--json", action="store_true", help="for programs: one object a line")
-    queue = add("queue", "list queues: load, expected wait, service level")
-    queue.add_argument("action", choices=["list"])
-    _listed(queue)
-    reconcile = add(
-        "reconcile",
-        "compare mod_callcenter with what stands, and repair; 1 when something is left",
-    )
-    reconcile.add_argument("--dry-run", action="store_true", help="say what would be sent")
-    reconcile.add_argument("--node", help="name of the FreeSWITCH (default: the first)")
-    whatsapp.add_parser(add, after)
-    _console_parser(add("console", "commands for those who watch over calls, agents and queues"))
-    audit = add("audit", "list what was done or refused, by whom")
-    audit.add_argument(
-        "--since", type=moment.read, metavar="TIME", help="such as 2026-01-31T09:00, 90m, 2h or 1d"
-    )
-    audit.add_argument("--action", help="such as agent.status, or agent for all that begins so")
-    audit.add_argument("--json", action="store_true", help="for programs")
-    _route_parser(add("route", "explain why a call goes where it goes; sign payloads"), after)
-    attribution.add_parser(add, after, moment.read)
-    inbox.add_parser(add, after)
-    crm.add_parser(add, after, moment.read)
-    strays.add_parser(add)
-    outbox.add_parser(add, after)
-    message.add_parser(add, after)
-    contacts.add_parser(add, after)
-    check = add("check", "say what is missing or wrong on this machine and in this config")
-    check.add_argument("--json", action="store_true", help="for programs")
-    models = add("models", "list, fetch or verify speech models")
-    models.add_argument("action", choices=["list", "fetch", "verify"])
-    models.add_argument("name", nargs="?", help="such as base or tiny.en")
-    db = add("db", "start, stop or look at the embedded Postgres")
-    db.add_argument("action", choices=["start", "stop", "status"])
-    return parser
 
 
 def _console_parser(parser: argparse.ArgumentParser) -> None:

@@ -5,16 +5,20 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fsctl import config
+from fsctl import config, logs
 from fsctl.arguments import make_parser
 from fsctl.config import Config
 from fsctl.errors import BadInput, ConfigError, FsctlError
 from fsctl.terminal import Printer, escape
+
+if TYPE_CHECKING:
+    from fsctl.masking import Masking
+    from fsctl.store.db import Database
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -22,15 +26,11 @@ Command = Callable[[argparse.Namespace], int]
 def main(arguments: Sequence[str]) -> int:
     """Run a subcommand; returns the exit code. An error meant for a person is one line on standard error."""
     options = make_parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    logs.set_up(options)
     try:
         return COMMANDS[options.command](options)
     except FsctlError as error:
-        print(f"fsctl: {escape(str(error))}", file=sys.stderr)
+        logs.last_words(error)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -48,7 +48,19 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _load(options: argparse.Namespace) -> Config:
-    return config.load(options.config)
+    found = config.load(options.config)
+    return replace(found, log=logs.set_up(options, found.log))
+
+
+@contextlib.contextmanager
+def _opened(options: argparse.Namespace) -> "Iterator[tuple[Config, Database]]":
+    """The settings, and a Postgres that answers and has our schema."""
+    from fsctl import app
+
+    settings = _load(options)
+    app.require_database(settings)
+    with app.database(settings, options.command) as database:
+        yield settings, database
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -64,15 +76,15 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _media(options: argparse.Namespace) -> int:
-    from fsctl import app
+    from fsctl import app_media
 
-    return app.media(_load(options), options.node)
+    return app_media.media(_load(options), options.node)
 
 
 def _archive(options: argparse.Namespace) -> int:
-    from fsctl import app
+    from fsctl import app_media
 
-    return app.archive(_load(options), options.node)
+    return app_media.archive(_load(options), options.node)
 
 
 def _transcribe(options: argparse.Namespace) -> int:
@@ -92,16 +104,11 @@ def _transcribe(options: argparse.Namespace) -> int:
 
 
 def _transcribe_status(options: argparse.Namespace) -> int:
-    from fsctl import app
     from fsctl.console import load, watch
     from fsctl.store.transcripts import Transcripts
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "status") as database:
-        found = Transcripts(database).load()
-    watch.show(lambda: load.as_text(found), lambda: load.as_values(found), as_json=options.json, watch=False)
-    return 0
+    with _opened(options) as (_, database):
+        return watch.show(Transcripts(database).load, load.as_text, load.as_values, as_json=options.json)
 
 
 def _simulate(options: argparse.Namespace) -> int:
@@ -122,11 +129,9 @@ def _init_db(options: argparse.Namespace) -> int:
 
 
 def _thread(options: argparse.Namespace) -> int:
-    from fsctl import answers, app
+    from fsctl import answers
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "thread") as database:
+    with _opened(options) as (_, database):
         return answers.show_threads(database, options.action, options.who, as_json=options.json)
 
 
@@ -136,31 +141,25 @@ def _recording(options: argparse.Namespace) -> int:
 
     if options.who and Path(options.who).is_file():
         return recordings.file_command(options, Printer())
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "recording") as database:
+    with _opened(options) as (settings, database):
         if options.action in ("mask", "unmask"):
-            if not options.who:
-                raise ConfigError(f"`fsctl recording {options.action} UUID`: which call?")
-            masking = app.masking(settings, database)
-            done = (
-                masking.unmask(options.who)
-                if options.action == "unmask"
-                else masking.mask(options.who, options.reason)
-            )
-            print(escape(done))
-            return 0
+            return _mask(options, app.masking(settings, database))
         return recordings.call_command(options, Printer(), database, settings.nodes)
 
 
+def _mask(options: argparse.Namespace, masking: "Masking") -> int:
+    if not options.who:
+        raise ConfigError(f"`fsctl recording {options.action} UUID`: which call?")
+    masks = options.action == "mask"
+    print(escape(masking.mask(options.who, options.reason) if masks else masking.unmask(options.who)))
+    return 0
+
+
 def _link(options: argparse.Namespace) -> int:
-    from fsctl import app
     from fsctl.console import link
     from fsctl.store.links import Links
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "link") as database:
+    with _opened(options) as (_, database):
         reports = Links(database).all()
     print(link.as_json(reports) if options.json else link.as_text(reports))
     return 0 if link.is_well(reports) else 1
@@ -171,20 +170,17 @@ def _agent(options: argparse.Namespace) -> int:
     from fsctl.console import agents, watch
     from fsctl.store.agents import Agents
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "agent") as database:
+    with _opened(options) as (settings, database):
         if options.action == "watch":
             return answers.watch_offers(database, options.name, as_json=options.json)
         if options.action == "list":
-            stored = Agents(database)
-            watch.show(
-                lambda: agents.as_text(stored.all(options.node)),
-                lambda: agents.as_values(stored.all(options.node)),
+            return watch.show(
+                lambda: Agents(database).all(options.node),
+                agents.as_text,
+                agents.as_values,
                 as_json=options.json,
                 watch=options.watch,
             )
-            return 0
         node = app.node_named(settings, options.node)
         with app.commands(node) as connection:
             roster = app.roster(settings, node, database, connection)
@@ -199,40 +195,26 @@ def _agent(options: argparse.Namespace) -> int:
 
 
 def _queue(options: argparse.Namespace) -> int:
-    from fsctl import app
-    from fsctl.call.policy import Queue
     from fsctl.console import queues, watch
-    from fsctl.store.queues import Listed, Queues
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "queue") as database:
-
-        def listed() -> list[Listed]:
-            now = datetime.now().astimezone()
-            today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-            return Queues(database).all(
-                now - timedelta(hours=1), today, Queue().answer_within_s, options.node
-            )
-
-        watch.show(
-            lambda: queues.as_text(listed()),
-            lambda: queues.as_values(listed()),
+    with _opened(options) as (_, database):
+        return watch.show(
+            lambda: queues.listed(database, options.node),
+            queues.as_text,
+            queues.as_values,
             as_json=options.json,
             watch=options.watch,
         )
-    return 0
 
 
 def _reconcile(options: argparse.Namespace) -> int:
     from fsctl import app, reconciler
 
-    settings = _load(options)
-    app.require_database(settings)
-    node = app.node_named(settings, options.node)
-    with app.database(settings, "reconcile") as database, app.commands(node) as connection:
-        one = app.reconciler(settings, node, database, connection, app.account())
-        lines, is_well = reconciler.once(one, act=not options.dry_run)
+    with _opened(options) as (settings, database):
+        node = app.node_named(settings, options.node)
+        with app.commands(node) as connection:
+            one = app.reconciler(settings, node, database, connection, app.account())
+            lines, is_well = reconciler.once(one, act=not options.dry_run)
     print("\n".join(escape(line) for line in lines) or "nothing is wrong")
     return 0 if is_well else 1
 
@@ -280,30 +262,26 @@ def _console(options: argparse.Namespace) -> int:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from fsctl import app
     from fsctl.console import audit, watch
     from fsctl.store.audit import Audit
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "audit") as database:
-        entries = Audit(database).entries(options.since, options.action)
-    watch.show(
-        lambda: audit.as_text(entries), lambda: audit.as_values(entries), as_json=options.json, watch=False
-    )
-    return 0
+    with _opened(options) as (_, database):
+        return watch.show(
+            lambda: Audit(database).entries(options.since, options.action),
+            audit.as_text,
+            audit.as_values,
+            as_json=options.json,
+        )
 
 
 def _route(options: argparse.Namespace) -> int:
-    from fsctl import answers, app
+    from fsctl import answers
     from fsctl.console import route, route_question
 
-    settings = _load(options)
     if options.action == "sign":
-        print(answers.signed_payload(settings, options))
+        print(answers.signed_payload(_load(options), options))
         return 0
-    app.require_database(settings)
-    with app.database(settings, "route") as database:
+    with _opened(options) as (settings, database):
         found = route_question.explain(settings, database, options)
     print(route.as_json(found) if options.json else route.as_text(found))
     return 0
@@ -313,9 +291,7 @@ def _attribution(options: argparse.Namespace) -> int:
     from fsctl import app
     from fsctl.console import attribution
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, options.command) as database:
+    with _opened(options) as (settings, database):
         return attribution.main(options, settings, database, app.account())
 
 
@@ -323,9 +299,7 @@ def _contact(options: argparse.Namespace) -> int:
     from fsctl import app
     from fsctl.console import contacts
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "contact") as database:
+    with _opened(options) as (settings, database):
         return contacts.main(options, database, app.account(), settings.whatsapp.portfolio)
 
 
@@ -333,29 +307,32 @@ def _crm(options: argparse.Namespace) -> int:
     from fsctl import app
     from fsctl.console import crm
 
+    with _opened(options) as (settings, database):
+        return crm.main(options, settings, database, app.account())
+
+
+def _token(options: argparse.Namespace) -> int:
+    from fsctl import app
+    from fsctl.console import tokens
+
     settings = _load(options)
     app.require_database(settings)
-    with app.database(settings, "crm") as database:
-        return crm.main(options, settings, database, app.account())
+    with app.database(settings, "token") as database:
+        return tokens.main(options, database, app.account())
 
 
 def _inbox(options: argparse.Namespace) -> int:
     from fsctl import app
     from fsctl.console import inbox
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "inbox") as database:
+    with _opened(options) as (_, database):
         return inbox.main(options, database, app.account())
 
 
 def _strays(options: argparse.Namespace) -> int:
-    from fsctl import app
     from fsctl.console import strays
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "strays") as database:
+    with _opened(options) as (_, database):
         return strays.main(options, database)
 
 
@@ -363,9 +340,7 @@ def _outbox(options: argparse.Namespace) -> int:
     from fsctl import app
     from fsctl.console import outbox
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "outbox") as database:
+    with _opened(options) as (_, database):
         return outbox.main(options, database, app.account())
 
 
@@ -373,9 +348,7 @@ def _message(options: argparse.Namespace) -> int:
     from fsctl import app
     from fsctl.console import message
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "message") as database:
+    with _opened(options) as (settings, database):
         return message.main(options, database, settings.policy, app.account())
 
 
@@ -383,9 +356,7 @@ def _export(options: argparse.Namespace) -> int:
     from fsctl import app
     from fsctl.console import export
 
-    settings = _load(options)
-    app.require_database(settings)
-    with app.database(settings, "export") as database:
+    with _opened(options) as (settings, database):
         return export.main(options, database, settings.web.public_url, app.account())
 
 
@@ -396,23 +367,10 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from fsctl.transcribe import models
+    from fsctl.console import models
 
     settings = _load(options)
-    if options.action == "list":
-        for name, source in models.SOURCES.items():
-            here = "here" if (settings.models / name).is_dir() else "not here"
-            print(f"{name:10} {here:9} {source.languages}")
-        return 0
-    name = options.name or settings.transcribe.model
-    if options.action == "verify":
-        print(f"{models.locate(name, settings.models)}: as it should be")
-        return 0
-    printer = Printer(sys.stderr)
-    folder = models.fetch(name, settings.models, printer.bar)
-    printer.end_bar()
-    print(folder)
-    return 0
+    return models.main(options.action, options.name or settings.transcribe.model, settings.models)
 
 
 def _db(options: argparse.Namespace) -> int:
@@ -454,6 +412,7 @@ COMMANDS: Mapping[str, Command] = {
     "report": _attribution,
     "inbox": _inbox,
     "crm": _crm,
+    "token": _token,
     "strays": _strays,
     "outbox": _outbox,
     "message": _message,

@@ -6,139 +6,27 @@ simulated one is started, with sample calls over threads that hold chat messages
 """
 
 import contextlib
-import ctypes
 import fcntl
-import logging
 import os
 import secrets
-import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import gevent
 from gevent.event import Event
 
-from fsctl import app, demo
+from fsctl import app, demo, logs
 from fsctl.backoff import Backoff
 from fsctl.config import Config
 from fsctl.errors import DatabaseDown, FsctlError
 from fsctl.store import migrate
 from fsctl.store.db import Database, Wakeup
 from fsctl.story import Story, tell
-from fsctl.terminal import Printer, escape
+from fsctl.supervisor import Process, Supervisor
+from fsctl.terminal import Printer
 from fsctl.transcribe import models
-
-log = logging.getLogger(__name__)
-
-STOP_S = 10.0
-"""A process gets so long to end by itself."""
-CONFIG_EXIT = 2
-"""A process that ends so says that its settings are wrong: starting it again would not help."""
-
-
-@dataclass
-class Process:
-    """One child: its command, and the process that runs it now."""
-
-    name: str
-    arguments: list[str]
-    log_file: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
-    child: "subprocess.Popen[bytes] | None" = None
-
-    def start(self) -> None:
-        """Start it; its output goes to its log."""
-        with self.log_file.open("ab") as output:
-            self.child = subprocess.Popen(
-                [sys.executable, "-m", "fsctl", *self.arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, **self.environment},
-                # Ctrl-C is for us alone; we end the children, in order.
-                process_group=0,
-                preexec_fn=die_with_parent,
-            )
-
-    def last_words(self) -> str:
-        """The end of its log, for a message."""
-        lines = self.log_file.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "(it said nothing)"
-
-
-class Supervisor:
-    """Starts processes, starts those again that die, and stops all of them."""
-
-    def __init__(self, printer: Printer) -> None:
-        self._printer = printer
-        self._processes: list[Process] = []
-        self._greenlets: list[gevent.Greenlet] = []
-        self._stopping = False
-        self.failed: str | None = None
-        """Why there is no point in going on."""
-
-    def start(self, process: Process) -> None:
-        """Start a process and look after it."""
-        process.start()
-        self._processes.append(process)
-        self._greenlets += [gevent.spawn(self._attend, process), gevent.spawn(self._listen, process)]
-
-    def stop(self) -> None:
-        """End them all, the last started first."""
-        self._stopping = True
-        gevent.killall(self._greenlets)
-        for process in reversed(self._processes):
-            if process.child is not None and process.child.poll() is None:
-                process.child.terminate()
-        deadline = time.monotonic() + STOP_S
-        for process in self._processes:
-            if process.child is not None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.child.wait(max(0.1, deadline - time.monotonic()))
-                if process.child.poll() is None:
-                    process.child.kill()
-                    process.child.wait()
-
-    def _attend(self, process: Process) -> None:
-        backoff = Backoff(first_s=0.3, most_s=30.0)
-        while not self._stopping:
-            assert process.child is not None
-            began = time.monotonic()
-            code = process.child.wait()
-            if self._stopping:
-                return
-            if code == CONFIG_EXIT:
-                self.failed = f"{process.name}: {process.last_words()}"
-                return
-            if time.monotonic() - began > 60:
-                backoff.reset()
-            self._printer.line(
-                self._printer.style(f"{process.name} ended ({_reason(code)}); starting it again", "red")
-                + f"\n  its log says: {process.last_words()}"
-            )
-            gevent.sleep(backoff.next_s())
-            process.start()
-
-    def _listen(self, process: Process) -> None:
-        """Show what a process warns of, each sentence once in a row; all the rest is for its log."""
-        last = ""
-        with process.log_file.open("rb") as lines:
-            lines.seek(0, os.SEEK_END)
-            while True:
-                line = lines.readline().decode(errors="replace").rstrip()
-                if not line:
-                    gevent.sleep(0.3)
-                    continue
-                level, _, rest = line[24:].partition(" ")
-                text = rest.partition(": ")[2]
-                if level in ("WARNING", "ERROR") and text != last:
-                    last = text
-                    self._printer.line(self._printer.style(f"{process.name}: {escape(text)}", "yellow"))
 
 
 def main(config: Config, *, once: bool, speed: float) -> int:
@@ -149,8 +37,7 @@ def main(config: Config, *, once: bool, speed: float) -> int:
     """
     printer = Printer()
     stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    app.on_signal(stop.set)
     if once and config.nodes:
         raise FsctlError(
             "--once ends with the sample calls, and there are none: a real FreeSWITCH is configured"
@@ -223,8 +110,9 @@ def _prepare(config: Config, dsn: str, printer: Printer) -> None:
 
 
 def _processes(config: Config, dsn: str, speed: float, *, with_samples: bool) -> Iterator[Process]:
-    logs = config.data_dir / "log"
-    logs.mkdir(exist_ok=True)
+    folder = config.data_dir / "log"
+    folder.mkdir(exist_ok=True)
+    as_we_log = logs.arguments(config.log)
     settings = ["--config", config.source] if config.source.endswith(".toml") else []
     environment = {
         "FSCTL_DATABASE_URL": dsn,
@@ -243,14 +131,13 @@ def _processes(config: Config, dsn: str, speed: float, *, with_samples: bool) ->
             "FSCTL_APP_SECRET": world.app_secret,
             "FSCTL_ACCESS_TOKEN": world.access_token,
         }
-        yield Process("simulate", arguments, logs / "simulate.log", environment | told)
+        yield Process("simulate", arguments + as_we_log, folder / "simulate.log", environment | told)
     nodes = [node.name for node in config.nodes] or [demo.NODE]
-    yield Process("serve", [*settings, "serve"], logs / "serve.log", environment)
+    yield Process("serve", [*settings, "serve", *as_we_log], folder / "serve.log", environment)
     for node in nodes:
-        yield Process(
-            f"media-{node}", [*settings, "media", "--node", node], logs / f"media-{node}.log", environment
-        )
-    yield Process("transcribe", [*settings, "transcribe"], logs / "transcribe.log", environment)
+        media = [*settings, "media", "--node", node, *as_we_log]
+        yield Process(f"media-{node}", media, folder / f"media-{node}.log", environment)
+    yield Process("transcribe", [*settings, "transcribe", *as_we_log], folder / "transcribe.log", environment)
 
 
 def _watch(
@@ -320,13 +207,3 @@ def _free_ports(count: int) -> list[int]:
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [probe.getsockname()[1] for probe in probes]
-
-
-def die_with_parent() -> None:
-    """In the child, before it becomes itself: end when we are killed, lest something runs twice next time."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
-def _reason(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit {code}"

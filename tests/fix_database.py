@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,6 +16,13 @@ from fsctl.store.db import Database
 from fsctl.store.embedded import Embedded
 
 _numbers = itertools.count(1)
+
+
+def run(database: Database, sql: str, *values: Any, **named: Any) -> list[dict[str, Any]]:
+    """A statement of the test's own, in a transaction; returns its rows, if it has any."""
+    with database.transaction("test") as transaction:
+        done = transaction._connection.execute(sql.encode(), values or named or None)
+        return [] if done.description is None else done.fetchall()
 
 
 @contextmanager

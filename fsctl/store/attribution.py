@@ -10,8 +10,6 @@ from fsctl.store.db import Database, Row
 
 By = Literal["source", "campaign", "ad"]
 Model = Literal["first", "last"]
-DIRECT = "direct"
-"""The source of what no touch is known of."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,10 +20,6 @@ MAX_PAYLOAD = 512
 """Of a call button; also of biz_opaque_callback_data."""
 MAX_TTL_MINUTES = 43_200
 """Of a call button: 30 days."""
-TEMPLATE_TTL_MINUTES = 1_440
-"""The least for a call button of a template: a day."""
-MAX_ID = 256
-"""Of a reply button."""
 
 
 def text(body: str, *, preview_url: bool = False) -> Message:
@@ -57,23 +53,6 @@ def url_button(body: str, *, label: str, url: str) -> Message:
     """A button that opens a page."""
     parameters = {"display_text": _within(label, MAX_LABEL, "the button's label"), "url": url}
     return _interactive("cta_url", body, {"name": "cta_url", "parameters": parameters})
-
-
-def reply_buttons(body: str, buttons: Mapping[str, str]) -> Message:
-    """Up to three answers to choose from. Args: buttons: id (at most 256 characters) -> label."""
-    if not 1 <= len(buttons) <= 3:
-        raise BadInput(f"{len(buttons)} buttons: Meta takes one to three")
-    replies = [
-        {
-            "type": "reply",
-            "reply": {
-                "id": _within(key, MAX_ID, "a button's id"),
-                "title": _within(label, MAX_LABEL, "a button's label"),
-            },
-        }
-        for key, label in buttons.items()
-    ]
-    return _interactive("button", body, {"buttons": replies})
 
 
 def template(name: str, language: str, components: Sequence[Mapping[str, Any]] = ()) -> Message:
@@ -111,11 +90,6 @@ def template_url_button(suffix: str, *, index: int = 0) -> Mapping[str, Any]:
 def template_permission_request() -> Mapping[str, Any]:
     """Component of a template that asks whether we may call."""
     return {"type": "call_permission_request"}
-
-
-def answering(message: Message, wamid: str) -> Message:
-    """The same, shown as the answer to a message."""
-    return message | {"context": {"message_id": wamid}}
 
 
 def addressed(message: Message, *, to: str = "", recipient: str = "", key: str = "") -> Message:
@@ -156,10 +130,7 @@ def readable(message: Mapping[str, Any]) -> tuple[str, str]:
 
 def _label(action: Mapping[str, Any]) -> str:
     parameters = action.get("parameters", {})
-    labels = [one["reply"]["title"] for one in action.get("buttons", ())]
-    return ", ".join(labels) or ": ".join(
-        str(parameters[key]) for key in ("display_text", "url") if key in parameters
-    )
+    return ": ".join(str(parameters[key]) for key in ("display_text", "url") if key in parameters)
 
 
 def _interactive(kind: str, body: str, action: Mapping[str, Any]) -> Message:

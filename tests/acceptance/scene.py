@@ -11,6 +11,7 @@ from typing import Any
 
 from fsctl.media import header, proof
 from tests.acceptance.house import House
+from tests.fix_database import run
 
 PATIENCE_S = 300.0
 """A call that nobody saw, as the switch and Postgres were gone at once, is adopted after three minutes."""
@@ -45,8 +46,7 @@ class Scene:
             time.sleep(0.05)
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
-        with self.house.database.transaction("test") as transaction:
-            return transaction._connection.execute(statement).fetchall()
+        return run(self.house.database, statement)
 
     def settled(self, recordings_before: int) -> bool:
         """Whether this seed's calls have ended, all recordings are archived, and no utterance lacks its audio.

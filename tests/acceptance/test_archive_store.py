@@ -15,6 +15,7 @@ import pytest
 from fsctl.store.db import Database
 from fsctl.store.keeping import KnownRecording
 from tests.acceptance import slow_store
+from tests.fix_database import run
 from tests.integration.test_spool import UUID, Room
 
 URL = os.environ.get("FSCTL_TEST_STORE", "")
@@ -74,9 +75,7 @@ class Shop:
         return self.known().state == "archived" and not self.room.path.exists()
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
-        with self.database.transaction("test") as transaction:
-            cursor = transaction._connection.execute(statement)
-            return cursor.fetchall() if cursor.description else []
+        return run(self.database, statement)
 
 
 @pytest.fixture

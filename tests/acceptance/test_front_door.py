@@ -11,6 +11,7 @@ from tests.contract.live import Live
 from tests.contract.meta import Call, Meta
 from tests.contract.switches import Watch, new_wacid
 from tests.contract.test_front_door import HOSTILE, LONG
+from tests.fix_database import run
 
 pytestmark = pytest.mark.live
 
@@ -29,8 +30,7 @@ def meta(live: Live) -> Iterator[Meta]:
 
 def rows(house: House, sql: str, *params: object) -> list[dict[str, Any]]:
     """What Postgres holds."""
-    with house.database.transaction("test") as transaction:
-        return transaction._connection.execute(sql.encode(), params).fetchall()
+    return run(house.database, sql, *params)
 
 
 def stored(house: House, wacid: str, seconds: float = 20) -> dict[str, Any]:

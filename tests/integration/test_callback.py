@@ -23,6 +23,7 @@ from fsctl.web.server import Server
 from fsctl.whatsapp.callbacks import CallbackLoop
 from fsctl.whatsapp.dial import Dialler, customers_call
 from fsctl.whatsapp.graph import GraphDown
+from tests.fix_database import run
 from tests.integration.test_followup import NUMBER, SECRET, House
 
 ZONE = ZoneInfo("Europe/Madrid")
@@ -64,8 +65,7 @@ class Page:
         return self.http.request("POST", self.url(token), fields=form, encode_multipart=False, redirect=False)
 
     def rows(self) -> list[dict[str, Any]]:
-        with self.house.database.transaction("test") as transaction:
-            return transaction._connection.execute(b"select * from callback order by id").fetchall()
+        return run(self.house.database, "select * from callback order by id")
 
 
 def times(response: urllib3.BaseHTTPResponse) -> list[tuple[str, str]]:
@@ -78,13 +78,13 @@ def times(response: urllib3.BaseHTTPResponse) -> list[tuple[str, str]]:
 def house(database: Database) -> House:
     found = House(database)
     found.now = NOON
-    with database.transaction("test") as transaction:
-        for agent in ("a", "b", "c"):
-            transaction._connection.execute(
-                b"insert into tier (node, queue, agent, level, position, state)"
-                b" values ('fs1', 'q@x', %s, 1, 1, '')",
-                (agent,),
-            )
+    for agent in ("a", "b", "c"):
+        run(
+            database,
+            "insert into tier (node, queue, agent, level, position, state)"
+            " values ('fs1', 'q@x', %s, 1, 1, '')",
+            agent,
+        )
     return found
 
 
@@ -258,8 +258,7 @@ def test_a_time_that_there_is_not_is_not_booked(house: House, page: Page, asked:
 
 
 def test_a_queue_without_agents_has_no_times(house: House, page: Page) -> None:
-    with house.database.transaction("test") as transaction:
-        transaction._connection.execute(b"delete from tier")
+    run(house.database, "delete from tier")
     house.miss()
     answer = page.get(page.link("call-1"))
     assert "No hay horas libres" in answer.data.decode()

@@ -17,11 +17,6 @@ from tests.integration.authority import Authority, openssl
 NOW = datetime.now(UTC)
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
 @contextmanager
 def server(agent: Path, change: Callable[[ssl.SSLContext], object] = lambda _context: None) -> Iterator[int]:
     """A TLS server on a port of this machine for as long as the block lasts."""

@@ -17,6 +17,7 @@ from fsctl.store.contacts import Who, find
 from fsctl.store.db import Database
 from fsctl.store.followups import LOCK, Followups
 from fsctl.whatsapp.followup import FollowupLoop
+from tests.fix_database import run
 
 SECRET = b"a secret of ours, long enough"
 NUMBER = "15550100900"
@@ -79,8 +80,7 @@ class House:
         return sorted((one.call_uuid, one.outcome, one.reason) for one in found)
 
     def outbox(self) -> list[dict[str, Any]]:
-        with self.database.transaction("test") as transaction:
-            return transaction._connection.execute(b"select * from outbox order by id").fetchall()
+        return run(self.database, "select * from outbox order by id")
 
 
 @pytest.fixture
@@ -147,10 +147,7 @@ def test_one_wacid_on_two_nodes_is_one_call(house: House) -> None:
 
 
 def test_who_opted_out_is_not_written_to_and_the_row_says_so(house: House) -> None:
-    with house.database.transaction("test") as transaction:
-        transaction._connection.execute(
-            b"update contact set opted_out_at = now() where id = %s", (house.place.contact_id,)
-        )
+    run(house.database, "update contact set opted_out_at = now() where id = %s", house.place.contact_id)
     house.miss()
     house.loop().tick()
     assert house.outbox() == []

@@ -1,6 +1,5 @@
 """From a missed call to the customer's phone, on a real Postgres and Meta's API as documented, with its errors."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,22 +9,15 @@ from fsctl.call import commands
 from fsctl.call.policy import Followup, Number, Policy, Queue
 from fsctl.call.state import Call, Disposition, Fault, Phase
 from fsctl.store.calls import Calls
-from fsctl.store.db import Database
 from fsctl.store.followups import Followups
 from fsctl.whatsapp.followup import FollowupLoop
-from tests.integration.sending import NUMBER, NUMBER_ID, House, house
+from tests.integration.sending import NUMBER, NUMBER_ID, House
 
 POLICY = Policy(
     numbers={NUMBER: Number(phone_number_id=NUMBER_ID)},
     queues={"q@x": Queue(followup=Followup(on=True, template="missed_call"))},
     payload_secrets=(b"a secret of ours, long enough",),
 )
-
-
-@pytest.fixture
-def made(database: Database) -> Iterator[House]:
-    with house(database) as found:
-        yield found
 
 
 def miss(made: House, thread_id: int, name: str, **fields: Any) -> None:

@@ -22,6 +22,7 @@ from fsctl.store.db import Database
 from fsctl.whatsapp.callbacks import CallbackLoop
 from fsctl.whatsapp.dial import Dialler
 from fsctl.whatsapp.followup import FollowupLoop
+from tests.fix_database import run
 from tests.fix_switch import PASSWORD
 from tests.integration.test_controller import Served
 
@@ -69,8 +70,7 @@ class House(Served):
         return call
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
-        with self._database.transaction("test") as transaction:
-            return transaction._connection.execute(statement.encode()).fetchall()
+        return run(self._database, statement)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The outbox in a real Postgres: each item once, in order, within the limits, whoever dies in between."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import gevent
@@ -27,12 +26,6 @@ from tests.integration.sending import House, house
 
 NOW = datetime.now(UTC)
 TEMPLATE = messages.template("hello", "es", [messages.body_texts("Ann")])
-
-
-@pytest.fixture
-def made(database: Database) -> Iterator[House]:
-    with house(database) as found:
-        yield found
 
 
 def claim(found: House, most: int = 10, worker: str = "w") -> list[Claimed]:

@@ -5,7 +5,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -227,6 +228,22 @@ def test_another_recording_of_the_same_name_takes_nothing_from_the_first(house: 
     assert taken.read_bytes() == b"of another call"
 
 
+@contextmanager
+def killed_at(target: Any, name: str, *, after: bool) -> Iterator[None]:
+    """In the block we die just before this function of the target runs, or just after."""
+    real = getattr(target, name)
+
+    def kill(*arguments: Any, **named: Any) -> Any:
+        if after:
+            real(*arguments, **named)
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(target, name, kill)
+        with pytest.raises(Killed):
+            yield
+
+
 STEPS = {
     "before it is measured": (proof, "listen"),
     "while the header is repaired": (recorder, "_repair"),
@@ -241,23 +258,11 @@ STEPS = {
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_any_step_it_ends_the_same(
-    step: str, after: bool, house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_at_any_step_it_ends_the_same(step: str, after: bool, house: House) -> None:
     owner, name = STEPS[step]
-    target = house.room.recordings if owner == "recordings" else owner
-    real = getattr(target, name)
-
-    def kill(*arguments: Any, **named: Any) -> Any:
-        if after:
-            real(*arguments, **named)
-        raise Killed
-
     written = house.end_call()
-    with monkeypatch.context() as patch:
-        patch.setattr(target, name, kill)
-        with pytest.raises(Killed):
-            house.tick()
+    with killed_at(house.room.recordings if owner == "recordings" else owner, name, after=after):
+        house.tick()
     house.restart()
     house.tick()
     row = house.row()
@@ -477,23 +482,12 @@ def test_one_that_cannot_be_made_smaller_does_not_keep_the_others_large(
 
 @pytest.mark.parametrize("name", ["recompress", "forget_stale"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_killed_while_making_room_nothing_is_lost(
-    name: str, after: bool, house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_while_making_room_nothing_is_lost(name: str, after: bool, house: House) -> None:
     house.end_call()
     house.tick()
     house.disk_used = lambda _: 0.95
-    real = getattr(house.room.recordings, name)
-
-    def kill(*arguments: Any) -> None:
-        if after:
-            real(*arguments)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(house.room.recordings, name, kill)
-        with pytest.raises(Killed):
-            house.tick()
+    with killed_at(house.room.recordings, name, after=after):
+        house.tick()
     house.restart()
     house.tick()
     row = house.row()

@@ -34,12 +34,6 @@ BOTH = {"message": messages.text("hello"), "template": TEMPLATE}
 
 
 @pytest.fixture
-def made(database: Database) -> Iterator[House]:
-    with house(database) as found:
-        yield found
-
-
-@pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries are a hundredth of what they are."""
     rules = {

@@ -18,7 +18,8 @@ from fsctl.media.silence import Silencer
 from fsctl.store.audit import Audit
 from fsctl.store.db import Database
 from fsctl.store.redactions import Redactions
-from tests.integration.test_recorder import House, Killed
+from tests.fix_database import run
+from tests.integration.test_recorder import House, killed_at
 from tests.integration.test_spool import UUID
 
 SPANS = (("caller", 5000, 6500), ("agent", 9001, 11000), ("caller", 6400, 7000))
@@ -47,9 +48,7 @@ class Quiet(House):
 
     def sql(self, text: str, **values: Any) -> list[dict[str, Any]]:
         """Straight to Postgres."""
-        with self.database.transaction("test") as transaction:
-            done = transaction._connection.execute(text, values)
-            return done.fetchall() if done.description else []
+        return run(self.database, text, **values)
 
     def ask(self, *kinds: str) -> None:
         """The call's queue wants this redacted."""
@@ -230,9 +229,7 @@ STEPS = {
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_any_step_it_ends_the_same(
-    step: str, after: bool, house: Quiet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_at_any_step_it_ends_the_same(step: str, after: bool, house: Quiet) -> None:
     owner, name = STEPS[step]
     house.end_call()
     house.ask("card")
@@ -240,17 +237,8 @@ def test_killed_at_any_step_it_ends_the_same(
     was = heard(house.row().uri or "")
     house.find(SPANS)
     target: Any = {"redactions": house.redactions, "recordings": house.room.recordings}.get(str(owner), owner)
-    real = getattr(target, name)
-
-    def kill(*arguments: Any, **named: Any) -> Any:
-        if after:
-            real(*arguments, **named)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(target, name, kill)
-        with pytest.raises(Killed):
-            house.tick()
+    with killed_at(target, name, after=after):
+        house.tick()
     house.restart()
     house.tick()
     require_silenced(house, was)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from werkzeug import Request, Response
 
 from fsctl.config_chat import WhatsApp
@@ -16,11 +15,6 @@ from fsctl.whatsapp.receiver import PATH, Receiver
 from tests.integration.authority import Authority
 
 TOKEN = "said-by-meta"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @contextmanager

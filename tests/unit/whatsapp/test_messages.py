@@ -42,7 +42,7 @@ def test_a_call_button_has_its_label_life_and_payload() -> None:
     assert bare == {"display_text": "Call Now"}
 
 
-def test_a_permission_request_an_address_and_answers() -> None:
+def test_a_permission_request_and_an_address() -> None:
     assert messages.permission_request("May we?")["interactive"] == {
         "type": "call_permission_request",
         "body": {"text": "May we?"},
@@ -53,8 +53,6 @@ def test_a_permission_request_an_address_and_answers() -> None:
         "name": "cta_url",
         "parameters": {"display_text": "Slots", "url": "https://x.example/s"},
     }
-    replies = messages.reply_buttons("Well?", {"y": "Yes", "n": "No"})["interactive"]["action"]["buttons"]
-    assert [one["reply"] for one in replies] == [{"id": "y", "title": "Yes"}, {"id": "n", "title": "No"}]
 
 
 def test_a_template_has_its_components() -> None:
@@ -85,10 +83,6 @@ def test_a_template_has_its_components() -> None:
     assert "components" not in messages.template("hello", "en")["template"]
 
 
-def test_an_answer_names_what_it_answers() -> None:
-    assert messages.answering(messages.text("Hi"), "wamid.1")["context"] == {"message_id": "wamid.1"}
-
-
 @pytest.mark.parametrize(
     "build",
     [
@@ -103,9 +97,6 @@ def test_an_answer_names_what_it_answers() -> None:
         lambda: messages.call_button("x", ttl_minutes=43_201),
         lambda: messages.template_call_button(ttl_minutes=43_201),
         lambda: messages.url_button("x", label="y" * 21, url="https://x.example"),
-        lambda: messages.reply_buttons("x", {}),
-        lambda: messages.reply_buttons("x", {str(i): "y" for i in range(4)}),
-        lambda: messages.reply_buttons("x", {"i" * 257: "y"}),
     ],
 )
 def test_what_meta_would_refuse_is_refused_here(build: object) -> None:
@@ -123,7 +114,6 @@ READABLE = [
     (messages.call_button("Talk?", label="Call us"), ("interactive", "Talk? [Call us]")),
     (messages.url_button("When?", label="Slots", url="https://x.example"), ("interactive", "When? [Slots: https://x.example]")),
     (messages.permission_request("May we?"), ("interactive", "May we?")),
-    (messages.reply_buttons("Well?", {"y": "Yes", "n": "No"}), ("interactive", "Well? [Yes, No]")),
     (messages.template("missed", "es", [messages.body_texts("Ann", "10")]), ("template", "[missed: Ann, 10]")),
     (messages.template("hello", "en"), ("template", "[hello]")),
     ({"type": "image", "image": {"id": "1", "caption": "look"}}, ("image", "look")),
