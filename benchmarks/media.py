@@ -13,7 +13,8 @@ the same files at the same time, each in a process of its own:
 
 Cores are CPU seconds of the reading process a second, for 1000 calls (Postgres is not in them). Memory is what
 the process grew by since before its first recording. Latency is from the last loud frame of an utterance (35 dB
-below its loudest, by energy) to its commit; utterances cut for their length are left out.
+below its loudest, by energy) to its commit, less what the writer of this benchmark was late with that frame;
+utterances cut for their length are left out.
 """
 
 import argparse
@@ -92,13 +93,13 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, An
         forks = [open_fork(port, n) for n in range(options.calls)]
         feeds = [*(file.write for file in files), *(partial(send, fork) for fork in forks)]
         began = time.time()
-        late_ms = grow(feeds, legs, options.rate, readers)
+        late = grow(feeds, legs, options.rate, readers)
         found = {name: json.loads(child.communicate()[0]) for name, child in readers.items()}
     for name, result in found.items():
         result["cores"] = result["cpu_s"] / options.seconds * SCALE / options.calls
         stored = result.pop("stored", [])
-        result["latency_ms"] = latencies(stored, legs, options.rate, began) if name != "floor" else []
-        result["late_ms"] = late_ms
+        result["latency_ms"] = latencies(stored, legs, options.rate, began, late) if name != "floor" else []
+        result["late_ms"] = max(late) * 1000
     return found
 
 
@@ -204,12 +205,13 @@ def grow(
     legs: list["npt.NDArray[np.int16]"],
     rate: int,
     readers: Mapping[str, "subprocess.Popen[str]"],
-) -> float:
-    """Give each feed 20 ms every 20 ms until every reader has ended; the worst delay in ms."""
+) -> list[float]:
+    """Give each feed 20 ms every 20 ms until every reader has ended; by how many seconds each step was late."""
     data = [audio.astype("<i2").tobytes() for audio in legs]
-    step, late, gone = rate // 50 * 4, 0.0, set[int]()
+    step, late, gone = rate // 50 * 4, list[float](), set[int]()
     began, at, calls = time.time(), 0, len(feeds) // len(NODES)
     while any(child.poll() is None for child in readers.values()) and at < len(data[0]):
+        late.append(max(0.0, time.time() - began - at / step / 50))
         for n, feed in enumerate(feeds):
             try:
                 if n not in gone:
@@ -217,10 +219,8 @@ def grow(
             except (BrokenPipeError, ConnectionResetError):
                 gone.add(n)  # its reader has measured enough
         at += step
-        ahead = began + at / step / 50 - time.time()
-        late = max(late, -ahead)
-        time.sleep(max(0.0, ahead))
-    return late * 1000
+        time.sleep(max(0.0, began + at / step / 50 - time.time()))
+    return late
 
 
 def latencies(
@@ -228,8 +228,9 @@ def latencies(
     legs: list["npt.NDArray[np.int16]"],
     rate: int,
     began: float,
+    late: list[float],
 ) -> list[float]:
-    """From the last loud frame of each utterance to its commit, in ms."""
+    """From the last loud frame of each utterance, as it was written, to its commit, in ms."""
     import numpy as np
 
     from fsctl.config import Media
@@ -241,7 +242,8 @@ def latencies(
         frames = np.sqrt(np.mean(np.square(audio[: len(audio) // size * size].reshape(-1, size)), axis=1))
         if end - start < longest // 2:
             last = int(np.flatnonzero(frames > frames.max() * DEPTH)[-1]) + 1
-            found.append((at - began - (start + last * size) / rate) * 1000)
+            spoken = start + last * size
+            found.append((at - began - late[(spoken - 1) * 50 // rate] - spoken / rate) * 1000)
     return found
 
 
@@ -274,6 +276,7 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
     monkey.patch_all()
     import gevent
 
+    from fsctl import heap
     from fsctl.config import Media, Node, Websocket
     from fsctl.media import spool
     from fsctl.media.websocket import Forks
@@ -296,6 +299,7 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
                 )
             return added
 
+    heap.give_back()
     database = Database(options.dsn, process="media", size=4)
     database.open()
     node = Node(name=NODES[source], spool=options.spool)

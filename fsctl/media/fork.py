@@ -130,8 +130,6 @@ class Fork:
             return
         end = frames if window.end is None else min(frames, window.end)
         stop = min(end, reading.position + READ_SAMPLES)
-        if stop < reading.segmenter.due and stop == frames and not final:
-            return  # nothing can end yet: fewer and longer reads cost less
         if stop > reading.position:
             samples = self.wav.read(CHANNEL[window.leg], reading.position, stop)
             reading.position += len(samples)

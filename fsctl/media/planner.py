@@ -13,13 +13,13 @@ from pathlib import Path
 import gevent
 import numpy as np
 
-from fsctl.backoff import Backoff
 from fsctl.config import Node
-from fsctl.errors import ArchiveError, AudioError, DatabaseDown
+from fsctl.errors import ArchiveError, AudioError
 from fsctl.media import archive, codec, windows
 from fsctl.media.fork import CHANNEL, Leg, Window, apart
 from fsctl.media.pipeline import all_in_file
 from fsctl.media.windows import Bounds, Stretch
+from fsctl.patience import Patience
 from fsctl.store.transcripts import LostWindow, NewWindow, ToPlan, Transcripts
 
 log = logging.getLogger(__name__)
@@ -46,15 +46,11 @@ class Planner:
 
     def run(self) -> None:
         """Plan for ever."""
-        backoff = Backoff()
+        patience = Patience(log, "the final pass waits")
         while True:
-            try:
+            with patience:
                 self.tick()
-                backoff.reset()
                 gevent.sleep(TICK_S)
-            except DatabaseDown as error:
-                log.warning("%s; the final pass waits", error)
-                gevent.sleep(backoff.next_s())
 
     def tick(self) -> None:
         """One round.

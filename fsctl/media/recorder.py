@@ -27,11 +27,13 @@ from pathlib import Path
 from fsctl.backoff import Backoff
 from fsctl.config import Archive as Settings
 from fsctl.config import Node
-from fsctl.errors import ArchiveError, AudioError, DatabaseDown
+from fsctl.errors import ArchiveError, AudioError
+from fsctl.logs import about
 from fsctl.media import codec, header, proof
 from fsctl.media.archive import Archive, discard, name_for, sha256_of
 from fsctl.media.disk import Disk
 from fsctl.media.silence import Silencer
+from fsctl.patience import Patience
 from fsctl.store.alarms import Alarms
 from fsctl.store.keeping import Archived, Format, KnownRecording
 from fsctl.store.recordings import Recordings
@@ -82,15 +84,11 @@ class Recorder:
     def run(self, sleep: Callable[[float], None]) -> None:
         """Archive until stopped."""
         shutil.rmtree(self._staging, ignore_errors=True)
-        backoff = Backoff()
+        patience = Patience(log, "recordings wait in the spool", sleep=sleep)
         while not self._stopping:
-            try:
+            with patience:
                 self.tick()
-                backoff.reset()
                 sleep(TICK_S)
-            except DatabaseDown as error:
-                log.warning("%s; recordings wait in the spool", error)
-                sleep(backoff.next_s())
 
     def tick(self) -> None:
         """One round.
@@ -104,7 +102,8 @@ class Recorder:
             if self._stopping:
                 return
             if now >= self._again.get(known.id, (0.0, None))[0]:
-                self._try(known, now)
+                with about(known.call_uuid):
+                    self._try(known, now)
         if self._silencer is not None:
             self._silencer.tick()
         if now >= self._look_at:
@@ -224,7 +223,8 @@ class Recorder:
     def _look_for_unheard(self) -> None:
         for call in self._recordings.unheard(UNHEARD_AFTER_S):
             talked = (call.ended_at - call.answered_at).total_seconds()
-            self._raise("no-audio", call.uuid, f"answered for {talked:.0f} s, and nothing was recorded")
+            with about(call.uuid):
+                self._raise("no-audio", call.uuid, f"answered for {talked:.0f} s, and nothing was recorded")
 
     def _watch_disk(self) -> bool:
         """Alarm early; then make the oldest recording smaller. Whether one was."""
@@ -253,7 +253,8 @@ class Recorder:
             small.unlink(missing_ok=True)
         self._recordings.recompress(old, uri, "flac", sha256, size)
         self._alarms.clear("archive", old.uri)
-        log.info("call %s: recording compressed to %s: the disk is filling", old.call_uuid, uri)
+        with about(old.call_uuid):
+            log.info("call %s: recording compressed to %s: the disk is filling", old.call_uuid, uri)
         self._remove_stale()
         return True
 

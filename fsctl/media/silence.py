@@ -24,6 +24,7 @@ import numpy as np
 
 from fsctl.backoff import Backoff
 from fsctl.errors import ArchiveError, AudioError
+from fsctl.logs import about
 from fsctl.media import archive, codec, header
 from fsctl.media.archive import Archive
 from fsctl.media.fork import CHANNEL
@@ -77,9 +78,11 @@ class Silencer:
         now = self._clock()
         for due in self._redactions.due():
             if now >= self._again.get(due.id, (0.0, None))[0]:
-                self._try(due, now)
+                with about(due.call_uuid):
+                    self._try(due, now)
         for call_uuid in self._redactions.overdue(WAITS_TOO_LONG_S):
-            self._raise(call_uuid, "its recording may not be heard: its text is not known yet")
+            with about(call_uuid):
+                self._raise(call_uuid, "its recording may not be heard: its text is not known yet")
 
     def _try(self, due: Due, now: float) -> None:
         try:

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from pathlib import Path
 
 import gevent
@@ -19,6 +20,7 @@ import gevent
 from fsctl.backoff import Backoff
 from fsctl.config import Media, Node
 from fsctl.errors import ArchiveError, AudioError, DatabaseDown
+from fsctl.logs import about
 from fsctl.media import archive, codec
 from fsctl.media.fork import CHANNEL
 from fsctl.media.pipeline import Pipeline
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 TICK_S = 0.05
 STEP_S = 0.02
 """In which a recording grows."""
+ROUNDING = 1e-6
+"""Of a step: floats are not exact."""
 LIVE_S = 0.5
 """How often Postgres is asked what is open."""
 SCAN_S = 2.0
@@ -167,7 +171,8 @@ class Spool:
         batch = pipeline.advance(recording.bridges_us, recording.pauses_us, recording.masks_us, final=final)
         if batch.utterances or batch.seams:
             cuts.append(Cuts(recording, batch.utterances, batch.seams))
-        opened.due_at = now if told else now + min(pipeline.wait_s + STEP_S, LONGEST_WAIT_S)
+        steps = ceil(min(pipeline.wait_s, LONGEST_WAIT_S) / STEP_S - ROUNDING)
+        opened.due_at = now if told else now + steps * STEP_S
         return final and pipeline.is_done()
 
     def _store(self, cuts: list[Cuts]) -> None:
@@ -197,7 +202,8 @@ class Spool:
         return GrowingWav(path if path.exists() else self._node.spool / path.name)
 
     def _fail(self, recording: LiveRecording, why: str) -> None:
-        log.error("call %s: recording failed: %s", recording.call_uuid, why)
+        with about(recording.call_uuid):
+            log.error("call %s: recording failed: %s", recording.call_uuid, why)
         self._recordings.fail(recording.id, why)
         self._missing_since.pop(recording.id, None)
 
@@ -217,15 +223,19 @@ class Spool:
             started = _started(path, found[name])
             if started is None or now - started.timestamp() < ADOPT_AFTER_S:
                 continue
-            if self._recordings.adopt(path, started):
-                log.info("found recording %s by its file", path)
-            elif now - found[name].st_mtime > UNSEEN_AFTER_S:
-                ended = datetime.fromtimestamp(found[name].st_mtime, UTC)
-                self._recordings.adopt_unseen(path, started, ended, self._redact)
-                log.warning("%s: nobody saw its call; only the recording tells of it", path)
-            elif name not in self._strangers:
-                self._strangers.add(name)
-                log.info("%s: there is no call %s yet", path, path.stem)
+            with about(path.stem):
+                self._adopt(path, started, found[name].st_mtime, now)
+
+    def _adopt(self, path: Path, started: datetime, ended_s: float, now: float) -> None:
+        if self._recordings.adopt(path, started):
+            log.info("found recording %s by its file", path)
+        elif now - ended_s > UNSEEN_AFTER_S:
+            ended = datetime.fromtimestamp(ended_s, UTC)
+            self._recordings.adopt_unseen(path, started, ended, self._redact)
+            log.warning("%s: nobody saw its call; only the recording tells of it", path)
+        elif path.name not in self._strangers:
+            self._strangers.add(path.name)
+            log.info("%s: there is no call %s yet", path, path.stem)
 
     def _restore(self) -> None:
         """Postgres crashed and dropped the audio that waited: cut it from the recordings again."""

@@ -1,8 +1,10 @@
 """Recordings and the utterances cut from them, for the media reader and the recorder."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from fsctl.store.keeping import (
     Unheard,
     known_from_row,
 )
+
+MOST_LIVE = 4096
+"""Recordings whose last row is remembered."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,22 @@ class LostAudio:
     path: str
 
 
+@lru_cache(maxsize=MOST_LIVE)
+def _live(*, bridges: str, pauses: str, masks: str, seams: str, **plain: Any) -> LiveRecording:
+    """From a row; of most nothing has changed since they were read last."""
+    return LiveRecording(
+        bridges_us=_spans(bridges),
+        pauses_us=_spans(pauses),
+        masks_us=_spans(masks),
+        seams=json.loads(seams),
+        **plain,
+    )
+
+
+def _spans(text: str) -> list[tuple[int, int | None]]:
+    return [(start, end) for start, end in json.loads(text)]
+
+
 class Recordings:
     """What the media reader and the recorder ask of Postgres."""
 
@@ -93,21 +114,7 @@ class Recordings:
         """Recordings of this node that grow, or are closed and not yet wholly cut."""
         with self._database.transaction("reading live recordings") as transaction:
             rows = transaction.rows("recordings.live_recordings", node=self._node)
-        return [
-            LiveRecording(
-                id=row["id"],
-                call_uuid=row["call_uuid"],
-                path=row["path"],
-                state=row["state"],
-                started_at=row["started_at"],
-                call_ended=row["call_ended"],
-                bridges_us=[(start, end) for start, end in row["bridges"]],
-                pauses_us=[(start, end) for start, end in row["pauses"]],
-                masks_us=[(start, end) for start, end in row["masks"]],
-                seams=row["seams"],
-            )
-            for row in rows
-        ]
+        return [_live(**row) for row in rows]
 
     def adopt(self, path: Path, started_at: datetime) -> bool:
         """A file in the spool that no event told us of: its name begins with the call's uuid.
@@ -163,9 +170,22 @@ class Recordings:
         Returns:
             How many were new and have audio.
         """
-        rows = [(batch.recording.id, cut) for batch in cuts for cut in batch.utterances]
-        audio = [b"" if cut.no_speech else cut.pcm for _, cut in rows]
-        sizes = [len(pcm) for pcm in audio]
+        found = [(batch.recording.id, cut) for batch in cuts for cut in batch.utterances]
+        audio = [b"" if cut.no_speech else cut.pcm for _, cut in found]
+        ends = list(accumulate(map(len, audio)))
+        rows = [
+            {
+                "recording_id": id_,
+                "leg": cut.leg,
+                "start_sample": cut.start_sample,
+                "end_sample": cut.end_sample,
+                "rate": cut.rate,
+                "reason": cut.no_speech,
+                "place": end - len(pcm),
+                "size": len(pcm),
+            }
+            for (id_, cut), pcm, end in zip(found, audio, ends)
+        ]
         seams: dict[int, dict[str, int]] = {}
         for batch in cuts:
             if batch.seams:
@@ -173,18 +193,7 @@ class Recordings:
         doing = f"storing utterances of call {', '.join(batch.recording.call_uuid for batch in cuts[:3])}"
         with self._database.statement(doing) as transaction:
             return transaction.run(
-                "utterances.store",
-                recording_ids=[id_ for id_, _ in rows],
-                legs=[cut.leg for _, cut in rows],
-                starts=[cut.start_sample for _, cut in rows],
-                ends=[cut.end_sample for _, cut in rows],
-                rates=[cut.rate for _, cut in rows],
-                places=[0, *accumulate(sizes)][:-1],
-                sizes=sizes,
-                reasons=[cut.no_speech for _, cut in rows],
-                pcm=b"".join(audio),
-                seam_ids=list(seams),
-                seams=[Jsonb(one) for one in seams.values()],
+                "utterances.store", cuts=Jsonb(rows), seams=Jsonb(seams), pcm=b"".join(audio)
             )
 
     def add_utterances(

@@ -2,16 +2,17 @@
 
 -- name: store
 -- What was cut in a round, of any recordings, with its audio and from where to read on. Cut twice (the reader was
--- killed and read again) is stored once. All audio is one value, for an array of it would be escaped byte by byte.
+-- killed and read again) is stored once. All audio is one value, for an array of it would be escaped byte by byte;
+-- all else is one value too, for arrays cost the reader more to write than all that is in them is worth.
 -- What is no speech for a reason is done at once, and keeps no audio.
 with kept as (
-    update recording r set seams = r.seams || told.seams
-    from unnest(%(seam_ids)s::bigint[], %(seams)s::jsonb[]) as told(id, seams)
-    where r.id = told.id
+    update recording r set seams = r.seams || told.value
+    from jsonb_each(%(seams)s) as told
+    where r.id = told.key::bigint
 ), cut as (
-    select * from unnest(%(recording_ids)s::bigint[], %(legs)s::text[], %(starts)s::bigint[], %(ends)s::bigint[],
-                         %(rates)s::integer[], %(reasons)s::text[], %(places)s::integer[], %(sizes)s::integer[])
-        as cut(recording_id, leg, start_sample, end_sample, rate, reason, place, size)
+    select * from jsonb_to_recordset(%(cuts)s) as cut(
+        recording_id bigint, leg text, start_sample bigint, end_sample bigint, rate integer, reason text,
+        place integer, size integer)
 ), added as (
     insert into utterance (recording_id, call_uuid, leg, start_sample, end_sample, rate, state, done_at, error)
     select r.id, r.call_uuid, cut.leg, cut.start_sample, cut.end_sample, cut.rate,
