@@ -15,7 +15,6 @@ from typing import TypeVar
 
 import gevent
 
-from fsctl.backoff import Backoff
 from fsctl.call import commands, events, machine
 from fsctl.call.commands import Command
 from fsctl.call.events import CallEvent
@@ -25,6 +24,7 @@ from fsctl.errors import DatabaseDown, LinkError
 from fsctl.esl import encode
 from fsctl.esl.connection import Reply
 from fsctl.logs import about
+from fsctl.patience import Patience
 from fsctl.store.calls import Calls
 
 log = logging.getLogger(__name__)
@@ -152,13 +152,7 @@ class Controller:
             self._known.popitem(last=False)
 
     def _patiently(self, ask: Callable[[], T]) -> T:
-        backoff = Backoff(first_s=0.1, most_s=3.0)
-        while True:
-            try:
-                return ask()
-            except DatabaseDown as error:
-                log.warning("%s; trying again", error)
-                gevent.sleep(backoff.next_s())
+        return Patience(log, first_s=0.1, most_s=3.0).until_done(ask)
 
 
 def _end_of(call: Call, up_since: datetime | None) -> CallEvent:
