@@ -12,9 +12,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from fsctl.backoff import Backoff
 from fsctl.errors import DatabaseDown, DatabaseError
+from fsctl.logs import about
 from fsctl.media.windows import Places
+from fsctl.patience import Patience
 from fsctl.store.db import Wakeup
 from fsctl.store.transcripts import MAX_BEGUN, Job, Transcripts, Window
 from fsctl.transcribe import batch, final
@@ -81,20 +82,18 @@ class Legs:
         """
         beating = threading.Thread(target=self._beat, name="lease", daemon=True)
         beating.start()
-        backoff = Backoff()
+        patience = Patience(
+            log, "the leg in hand is decoded again when its lease is over", sleep=self._stopping.wait
+        )
         since = self._clock()
         while not self._stopping.is_set():
-            try:
-                if not batch.is_final_due(busy(), self._clock() - since, policy):
-                    self._stopping.wait(WAIT_S)
-                    continue
-                since = self._clock()
+            if not batch.is_final_due(busy(), self._clock() - since, policy):
+                self._stopping.wait(WAIT_S)
+                continue
+            since = self._clock()
+            with patience:
                 if not self.work():
                     wakeup.wait(IDLE_S)
-                backoff.reset()
-            except DatabaseDown as error:
-                log.warning("%s; the leg in hand is decoded again when its lease is over", error)
-                self._stopping.wait(backoff.next_s())
         beating.join()
         with contextlib.suppress(DatabaseDown):
             self.leave()
@@ -108,6 +107,11 @@ class Legs:
         job = self._job or self._claim()
         if job is None:
             return False
+        with about(job.call_uuid):
+            self._go_on(job)
+        return True
+
+    def _go_on(self, job: Job) -> None:
         try:
             if self._waiting and not self._next(job):
                 self._give_back(job, None)
@@ -119,7 +123,6 @@ class Legs:
         except Exception as error:
             log.exception("the final pass of the %s of call %s", job.leg, job.call_uuid)
             self._give_back(job, error)
-        return True
 
     def leave(self) -> None:
         """Let others go on with the leg in hand."""

@@ -6,7 +6,6 @@ imported. Nothing is believed but the pinned SHA-256.
 """
 
 import hashlib
-import logging
 import os
 import shutil
 import socket
@@ -21,8 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fsctl.errors import ModelError
-
-log = logging.getLogger(__name__)
 
 HUB = ("huggingface.co", 443)
 HUB_TIMEOUT_S = 5.0

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from fsctl.backoff import Backoff
 from fsctl.errors import DatabaseDown
+from fsctl.logs import about
+from fsctl.patience import Patience
 from fsctl.store.db import Wakeup
 from fsctl.store.utterances import Claimed, Utterances
 from fsctl.transcribe import batch, editor
@@ -83,16 +84,12 @@ class Worker:
 
     def run(self, sleep: Callable[[float], None]) -> None:
         """Work until stopped; Postgres away is waited for with ``sleep``."""
-        backoff = Backoff()
+        patience = Patience(log, "the lease of what was in hand runs out, it is decoded again", sleep=sleep)
         with ThreadPoolExecutor(1, "store") as beside:
             while not self._stopping:
-                try:
+                with patience:
                     if not self.work(beside):
                         self._wakeup.wait(IDLE_S)
-                    backoff.reset()
-                except DatabaseDown as error:
-                    log.warning("%s; the lease of what was in hand runs out, it is decoded again", error)
-                    sleep(backoff.next_s())
             self._leave()
 
     def work(self, beside: ThreadPoolExecutor) -> bool:
@@ -159,14 +156,18 @@ class Worker:
         self, claimed: Sequence[Claimed], speeches: Sequence[Speech], texts: Sequence[list[Text] | Exception]
     ) -> None:
         for one, speech, found in zip(claimed, speeches, texts, strict=True):
-            if isinstance(found, Exception):
-                log.error("utterance %s of call %s: %s", one.id, one.call_uuid, found)
-                self._utterances.give_back(one, f"{type(found).__name__}: {found}")
-                continue
-            edited = self._edit(one, speech, found)
-            evidence, sure = heard(one.context, found, speech.seconds)
-            if not self._utterances.finish(one, edited.segments, edited.redactions, evidence, sure):
-                log.warning("utterance %s was decoded by another worker meanwhile", one.id)
+            with about(one.call_uuid):
+                self._store_one(one, speech, found)
+
+    def _store_one(self, one: Claimed, speech: Speech, found: list[Text] | Exception) -> None:
+        if isinstance(found, Exception):
+            log.error("utterance %s of call %s was not decoded", one.id, one.call_uuid, exc_info=found)
+            self._utterances.give_back(one, f"{type(found).__name__}: {found}")
+            return
+        edited = self._edit(one, speech, found)
+        evidence, sure = heard(one.context, found, speech.seconds)
+        if not self._utterances.finish(one, edited.segments, edited.redactions, evidence, sure):
+            log.warning("utterance %s was decoded by another worker meanwhile", one.id)
 
     def _edit(self, claimed: Claimed, speech: Speech, texts: Sequence[Text]) -> Edited:
         begin_ms = claimed.start_sample * 1000 // claimed.rate
