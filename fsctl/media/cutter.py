@@ -87,7 +87,9 @@ class Cutter:
         """No span can be over before so many frames have been seen."""
         if self._begin is None:
             return self._count + min(self._hangover, self._longest)
-        return min(self._last_voiced + 1 + self._patience(), self._begin + self._longest)
+        # The next frame may be voiced and stand clear of the noise: less patience is due behind it.
+        lasting = min(self._last_voiced + 1 + self._patience(), self._count + 1 + self._hangover)
+        return min(lasting, self._begin + self._longest)
 
     def take(self, frame: Frame) -> Span | None:
         """Look at the next frame; returns the span that is over with it, if one is."""

@@ -138,6 +138,7 @@ def test_a_cut_never_falls_into_a_word_while_there_is_a_pause(told: list[Frame])
 
 @settings(max_examples=200, deadline=None)
 @given(ANY)
+@example(frames("15n 1s 16,"))
 def test_nothing_ends_before_it_is_due(told: list[Frame]) -> None:
     cutter, due = Cutter(MS, hangover_ms=500, min_ms=LEAST * MS, max_ms=LONGEST * MS), 0
     for count, frame in enumerate(told, 1):
