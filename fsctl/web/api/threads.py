@@ -69,7 +69,9 @@ def events(house: House, _asked: Asked, given: forms.Paged) -> answers.Events:
     page = house.pages.events(given.after, given.limit)
     # Asked for afterwards: what was forgotten while the page was read is missed, too.
     if 0 < given.after < (forgotten := house.pages.events_forgotten()):
-        raise Gone(f"after: events up to {forgotten} are no longer kept; expected that number, or a higher one.")
+        raise Gone(
+            f"after: events up to {forgotten} are no longer kept; expected that number, or a higher one."
+        )
     shown = [told.payload(_event(row), house.public_url) for row in page.rows]
     return msgspec.convert(_values(page) | {"data": shown}, answers.Events)
 
