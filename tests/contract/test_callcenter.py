@@ -424,7 +424,11 @@ def test_a_waiting_member_without_a_channel_costs_one_offer_of_which_nobody_hear
     gone = eventually(switch, "queue list members", "Abandoned", uuid=member)
     assert (gone["session_uuid"], gone["serving_agent"]) == ("", "agent1")
     eventually(switch, "agent list", "Waiting", name="agent1")
-    offered = [event.get("CC-Action") for event in watch.events if event.get("CC-Agent") == "agent1"]
+    offered: list[str | None] = []
+    with gevent.Timeout(PATIENCE_S, AssertionError("the agent's states are not told")):
+        while len(offered) < 2:
+            gevent.sleep(0.05)
+            offered = [event.get("CC-Action") for event in watch.events if event.get("CC-Agent") == "agent1"]
     assert offered[-2:] == ["agent-state-change", "agent-state-change"]
     with gevent.Timeout(PATIENCE_S, AssertionError("an abandoned member stays for ever")):
         while member in command(watch, "callcenter_config queue list members"):

@@ -181,12 +181,13 @@ def test_an_agent_held_by_a_caller_who_is_gone_is_released(
         watch.fact(events.LegHungUp, bridged.uuid, leg="caller")
         house.calls.clear()
         gevent.sleep(PAUSE_S)
-        (member,) = house.snapshot().members
+        # One whom a neighbour's test abandoned may stand there for a while yet.
+        (member,) = (one for one in house.snapshot().members if one.channel_uuid == bridged.uuid)
         assert member.state == "Answered"
         held = next(one for one in house.snapshot().agents if one.name == member.agent)
         assert held.state == "In a queue call"
         assert house.repair() == [("member-without-channel", member.uuid)]
-        assert house.snapshot().members == ()
+        assert member.uuid not in {one.uuid for one in house.snapshot().members}
         assert house.agent(member.agent).state == "Waiting"
         assert run(f"api uuid_exists {bridged.agent_uuid}") == "true"
 

@@ -163,7 +163,7 @@ Pump(Outbox(database, pair_s=0.0, number_per_s=60, lease_s=2.0), {"message": sen
 def test_processes_that_are_killed_again_and_again_send_nothing_twice(database: Database) -> None:
     rng = random.Random(7)
     with house(database, lease_s=2.0, unsure_for_s=4.0, number_per_s=200) as made:
-        added = fill(made, 4, 50)
+        added, left = fill(made, 4, 50), []
         for _ in range(4):
             found = subprocess.Popen(
                 [sys.executable, "-c", PUMP, database.dsn, made.fake.url, NUMBER, NUMBER_ID],
@@ -177,7 +177,7 @@ def test_processes_that_are_killed_again_and_again_send_nothing_twice(database: 
             found.send_signal(signal.SIGKILL)
             while found.poll() is None:
                 gevent.sleep(0.01)
-        left = made.rows("select from outbox where state = 'claimed'")
+            left += made.rows("select from outbox where state = 'claimed'")
         settle(made, Pump(made.outbox, {"message": MessageSender(made.graph, {NUMBER: NUMBER_ID})}), 60)
         ended = judge(made, added)
     assert left, "none was killed with something in its hands"
