@@ -28,6 +28,9 @@ LENGTH_S = 1.5
 """The file and the clock may differ by this: the events that tell beginning and end, and the first frames."""
 LENGTH_SHARE = 0.01
 """... or by this share of a long recording."""
+KILLED_S = 2.0
+"""So much earlier than it was the end of a killed FreeSWITCH's call may be told: when the next one started, in whole
+seconds (esl/resync.py, ``up_since``)."""
 DRIFT_LEAST_S = 60.0
 DRIFT_PPM = 1000.0
 """Sound cards and RTP clocks stay below 200; above, the legs walk apart audibly within minutes."""
@@ -216,12 +219,13 @@ def _of_length(sound: Sound, known: KnownRecording) -> Iterator[Finding]:
     paused = [gap for gap in known.gaps if gap.kind == "pause"]
     expected_s = clock_s - sum((clock_s if g.end_s is None else g.end_s) - g.start_s for g in paused)
     off_s = sound.duration_s - expected_s
-    if abs(off_s) > max(LENGTH_S, LENGTH_SHARE * expected_s):
-        found_out_late = off_s < 0 and _was_killed(sound, known)
+    most_s = max(LENGTH_S, LENGTH_SHARE * expected_s)
+    if abs(off_s) > most_s:
+        was_guessed = off_s <= most_s + KILLED_S and _was_killed(sound, known)
         yield Finding(
-            "length", "note" if found_out_late else "fault",
+            "length", "note" if was_guessed else "fault",
             f"it is {sound.duration_s:.1f} s long, by the clock it should be {expected_s:.1f}"
-            + ("; its end was found out later" if found_out_late else ""),
+            + ("; its end was only found out afterwards" if was_guessed else ""),
         )  # fmt: skip
     elif (
         expected_s >= DRIFT_LEAST_S

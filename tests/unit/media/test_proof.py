@@ -121,6 +121,7 @@ def test_a_length_that_is_not_the_clocks(legs: Audio, tmp_path: Path) -> None:
     assert codes(path, known(80, hangup_cause="SYSTEM_SHUTDOWN", findings=again))["length"] == "note"
     killed = write(tmp_path / "killed", legs, closed=False)
     assert codes(killed, known(80, hangup_cause="SYSTEM_SHUTDOWN"))["length"] == "note"
+    assert codes(killed, known(47.2, hangup_cause="SYSTEM_SHUTDOWN"))["length"] == "note", "two seconds early"
     assert codes(killed, known(30, hangup_cause="SYSTEM_SHUTDOWN"))["length"] == "fault", (
         "longer than it can be"
     )
