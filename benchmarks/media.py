@@ -276,7 +276,6 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
     monkey.patch_all()
     import gevent
 
-    from fsctl import heap
     from fsctl.config import Media, Node, Websocket
     from fsctl.media import spool
     from fsctl.media.websocket import Forks
@@ -299,7 +298,6 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
                 )
             return added
 
-    heap.give_back()
     database = Database(options.dsn, process="media", size=4)
     database.open()
     node = Node(name=NODES[source], spool=options.spool)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from fsctl import app, heap, logs
+from fsctl import app, logs
 from fsctl.backoff import Backoff
 from fsctl.config import Config, Node
 
@@ -25,7 +25,6 @@ def media(config: Config, name: str | None) -> int:
     node = app.node_named(config, name)
     app.require_readable(node.spool)
     app.await_database(config)
-    heap.give_back()
     with app.database(config, "media") as opened:
         recordings = Recordings(opened, node.name)
         planner = Planner(node, Transcripts(opened), final=config.transcribe.has_final)
