@@ -9,7 +9,7 @@ lanes, machine, store, and the reconciler beside it.
 * offered: ``agent-offering`` until a watcher (``fsctl agent watch``) holds the row.
 * queues: facts that wait in the lanes and commands without an answer, sampled ten times a second; their slope.
 
-    python benchmarks/routing.py [--seconds 20] [--history 20000] [--quick] [--json]
+    python benchmarks/routing.py [--seconds 60] [--history 20000] [--quick] [--json]
 
 All of it shares one machine with the switch, which costs more than the controller: look at the load beside it.
 """
@@ -56,7 +56,12 @@ analyze;
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=20.0, help="of calls at each rate (default 20)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=60.0,
+        help="of calls at each rate (default 60: for the first few seconds queues fill at any rate)",
+    )
     parser.add_argument(
         "--history", type=int, default=20000, help="calls that Postgres holds (default 20000)"
     )
