@@ -29,7 +29,7 @@ LENGTH_S = 1.5
 LENGTH_SHARE = 0.01
 """... or by this share of a long recording."""
 KILLED_S = 2.0
-"""So much earlier than it was the end of a killed FreeSWITCH's call may be told: when the next one started, in whole
+"""The end of a killed FreeSWITCH's call may be told so much too early: it is when the next one started, in whole
 seconds (esl/resync.py, ``up_since``)."""
 DRIFT_LEAST_S = 60.0
 DRIFT_PPM = 1000.0
