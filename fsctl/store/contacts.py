@@ -67,8 +67,6 @@ def find(transaction: Transaction, who: Who, business_number: str) -> Place:
 def welcome(transaction: Transaction, who: Who, business_number: str) -> Place | None:
     """A contact for somebody whose names are all new, and a thread: as ``find`` makes them, in one statement.
 
-    Nothing waits for the disk: what is stored later by whoever needs the contact does.
-
     Returns:
         None where one of the names is known, or none can be used: ``find`` then.
     """

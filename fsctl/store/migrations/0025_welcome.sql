@@ -14,8 +14,6 @@ begin
                join alias a on a.portfolio = of_portfolio and a.kind = n.kind and a.value = n.value) then
         return;
     end if;
-    -- Nobody waits for the disk here: the call that needs the contact is stored after it, and its commit writes both.
-    perform set_config('synchronous_commit', 'off', true);
     insert into contact (display_name) values (calls_itself) returning id into contact_id;
     insert into alias (portfolio, kind, value, contact_id, seen_at, said)
     select of_portfolio, n.kind, n.value, fsctl_welcome.contact_id, at, nullif(n.said, n.value)
