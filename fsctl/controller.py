@@ -86,7 +86,11 @@ class Controller:
             self._patiently(lambda: self._calls.apply(stored))
         for uuid, call in calls.items():
             self._remember(uuid, call)
-        self._tell(one for one in asked if isinstance(one, commands.HangUp))
+        self._tell(
+            one
+            for one in asked
+            if isinstance(one, commands.SwitchCommand) and not isinstance(one, commands.SetVariables)
+        )
 
     def _steps(
         self, calls: dict[str, Call | None], facts: Sequence[CallEvent]
