@@ -45,6 +45,7 @@ alter table segment drop constraint segment_change_seq_key;
 create unique index contact_change_seq on contact (change_seq) where change_seq is not null;
 create unique index segment_change_seq on segment (change_seq) where change_seq is not null;
 
+comment on table change is 'What changed and is not numbered yet: a kind of item, contact, segment or thread, and its key.';
 alter table thread add column change_seq bigint;
 comment on column thread.change_seq is 'Of its last change, such as being merged; not of what stands in it. Null: not numbered yet.';
 create unique index thread_change_seq on thread (change_seq) where change_seq is not null;
