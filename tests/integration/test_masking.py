@@ -37,6 +37,9 @@ class Payment:
         plan = sample.plan(rings=(Ring("answer", 0.5),))
         self.uuid = switch.place_call(plan)
         self.served.until(self.uuid, lambda call: call.bridged_at is not None)
+        with gevent.Timeout(15, AssertionError("the recording was never stored")):
+            while not self.recordings.of_call(self.uuid):  # it is written beside the call, not before it
+                gevent.sleep(0.02)
 
     def commands(self) -> AbstractContextManager[Connection]:
         """A connection to the switch, of somebody else."""
