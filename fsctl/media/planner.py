@@ -25,7 +25,7 @@ from fsctl.store.transcripts import LostWindow, NewWindow, ToPlan, Transcripts
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-AHEAD = 64
+AHEAD = 12
 """Windows with audio, for all transcribers: half an hour of speech, about 60 MB."""
 AGAIN_S = 10.0
 LEGS: tuple[Leg, ...] = ("caller", "agent")

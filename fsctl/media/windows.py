@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-LONGEST_S = 18.0
-"""Whisper could hear 30, but the cost of its encoder grows faster than the length (docs/recognisers.md)."""
+LONGEST_S = 180.0
+"""A recogniser knows what was said before within a window, not across two; a window that breaks it takes no more
+text along than this, and its audio is held in memory at once."""
 PAUSE_S = 0.8
 """What is left of a longer pause, half of it beside each of its neighbours; with 0.5 words were lost."""
 LATE_SHARE = 0.5

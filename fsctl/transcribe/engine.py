@@ -31,8 +31,10 @@ class Speech:
     """What may be spoken on this leg; none named: what the engine was told (EngineOptions)."""
     prompt: str = ""
     """Names, order ids and words of the trade that may be said (``vocabulary``); an engine may bound it."""
+    before: str = ""
+    """What was said before it, where an engine goes through a window in several steps."""
     timestamps: bool = False
-    """It is a window of several utterances, 30 s at most: a text for each, with its times, is wanted."""
+    """It is a window of several utterances, a minute or more: a text for each, with its times, is wanted."""
     words: bool = False
     """The time of each word is wanted; an engine that cannot tell leaves ``Text.words`` empty."""
     seams: tuple[float, ...] = ()
@@ -108,7 +110,7 @@ class Engine(Protocol):
         """The text of each utterance of the batch, in order; an empty list where nothing was heard.
 
         Args:
-            batch: any number, of any lengths up to 30 s; the engine groups them.
+            batch: any number, utterances of any lengths up to 30 s, windows of any length; the engine groups them.
             beam: how many readings are followed at once; 1 is cheapest, for a worker under load.
         """
 

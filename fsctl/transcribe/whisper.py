@@ -16,20 +16,20 @@ from dataclasses import replace
 
 from fsctl.transcribe import models
 from fsctl.transcribe.context import MOST_S, context_s
+from fsctl.transcribe.course import Course
 from fsctl.transcribe.doubt import LOWEST_LOGPROB
-from fsctl.transcribe.engine import BEAM, RATE, EngineOptions, Speech, Text
+from fsctl.transcribe.engine import BEAM, EngineOptions, Speech, Text
 from fsctl.transcribe.whisper_model import FRAMES_PER_SECOND, Encoded, Network, Reading, rows
 
 MOST_AT_ONCE = {"cpu": 4, "cuda": 16}
 """Decoded together. On CPU more gain nothing, and the first would wait for the last."""
-LEAST_REST_S = 1.0
-"""A shorter rest of a window holds no word that was left out."""
-DUBIOUS_REST_S = 3.0
-"""A rest so short that stays doubtful is none: Whisper had ended, and its breath became "I'm sorry, I'm sorry"."""
 NOBODY_NO_SPEECH = 0.6
 """Whisper's own rule for silence, with a low log-probability: it is not decoded again, the guard has it."""
 SHORT_S = 1.5
 """Unsure of so little, Whisper is as unsure when it listens again: there is nothing more to hear."""
+
+Found = tuple[Speech, Reading, float]
+"""What was decoded with its language, as it was read best, and how sure the language is."""
 
 locate = models.locate
 
@@ -65,32 +65,35 @@ class Whisper:
         """See Engine. What shares a shape is decoded together, batches on all cores.
 
         Raises:
-            ValueError: one is longer than Whisper can hear.
+            ValueError: an utterance is longer than Whisper can hear.
         """
-        if any(speech.seconds > MOST_S for speech in batch):
+        if any(speech.seconds > MOST_S for speech in batch if not speech.timestamps):
             raise ValueError(f"an utterance is longer than {MOST_S} s")
-        jobs = list(self._jobs(batch))
-        answers: list[list[Text]] = [[] for _ in batch]
+        courses = [Course(speech) for speech in batch]
+        while ways := [(course, course.head) for course in courses if course.head is not None]:
+            for (course, _), found in zip(ways, self._heads([head for _, head in ways], beam)):
+                course.take(*found)
+        return [course.texts for course in courses]
 
-        def decode(job: Sequence[int]) -> list[list[Text]]:
-            return self._together([batch[index] for index in job], beam)
+    def _heads(self, batch: Sequence[Speech], beam: int) -> list[Found]:
+        """What can be heard at once."""
+        jobs = list(self._jobs(batch))
+        answers: dict[int, Found] = {}
+
+        def decode(job: Sequence[int]) -> list[Found]:
+            return list(self._readings([batch[index] for index in job], beam))
 
         together = self._pool.map(decode, jobs) if self._pool and len(jobs) > 1 else map(decode, jobs)
         for job, decoded in zip(jobs, together):
-            for index, texts in zip(job, decoded):
-                answers[index] = texts
-        return answers
+            answers.update(zip(job, decoded))
+        return [answers[index] for index in range(len(batch))]
 
     def _jobs(self, batch: Sequence[Speech]) -> Iterator[list[int]]:
         """Indices of what is decoded together: of one shape, of about one length, no core left idle."""
 
         def shape(index: int) -> tuple[int, bool, int]:
             speech = batch[index]
-            return (
-                _context_frames(speech.seconds),
-                speech.timestamps,
-                len(self._network.primer(speech.prompt)),
-            )
+            return _context_frames(speech.seconds), speech.timestamps, len(self._network.primer(speech))
 
         ordered = sorted(range(len(batch)), key=lambda index: (*shape(index), batch[index].seconds))
         for _, group in itertools.groupby(ordered, key=shape):
@@ -98,15 +101,7 @@ class Whisper:
             size = min(MOST_AT_ONCE[self._network.device], math.ceil(len(alike) / self._threads))
             yield from (alike[at : at + size] for at in range(0, len(alike), size))
 
-    def _together(self, batch: Sequence[Speech], beam: int) -> list[list[Text]]:
-        """Decode what shares a shape, to the end of each."""
-        answers = []
-        for speech, reading, sure in self._readings(batch, beam):
-            texts = self._finish(speech, reading, beam)
-            answers.append([replace(text, language_probability=sure) for text in texts])
-        return answers
-
-    def _readings(self, batch: Sequence[Speech], beam: int) -> Iterator[tuple[Speech, Reading, float]]:
+    def _readings(self, batch: Sequence[Speech], beam: int) -> Iterator[Found]:
         """Each with its language, as it was read best, and how sure the language is; alone what is read again."""
         encoded = self._network.encode(batch, _context_frames(batch[0].seconds))
         languages = self._network.languages(batch, encoded)
@@ -121,44 +116,22 @@ class Whisper:
         self.doubted[first.doubt or ""] += 1
         if first.doubt == "unsure" and speech.seconds < SHORT_S and not speech.prompt:
             return first
-        bare = replace(speech, prompt="", timestamps=True)
+        bare = replace(speech, prompt="", before="", timestamps=True)
         (second,) = self._network.read([bare], encoded, BEAM)
         best = max(first, second, key=lambda reading: reading.merit)
-        if not _worth_another(best) or (best.doubt == "unsure" and speech.seconds < SHORT_S):
+        is_whole = _context_frames(speech.seconds) == MOST_S * FRAMES_PER_SECOND
+        if is_whole or not _worth_another(best) or (best.doubt == "unsure" and speech.seconds < SHORT_S):
             return best
         self.doubted["full context"] += 1
         whole = self._network.encode([bare], MOST_S * FRAMES_PER_SECOND)
         (third,) = self._network.read([bare], whole, BEAM)
         return max(best, third, key=lambda reading: reading.merit)
 
-    def _finish(self, speech: Speech, reading: Reading, beam: int) -> list[Text]:
-        """The texts, and those of a rest that was not decoded: Whisper ends where it likes."""
-        texts, at = list(reading.texts), reading.resume_s
-        while speech.seconds - at >= LEAST_REST_S:
-            rest = _rest(speech, at)
-            ((_, reading, _),) = self._readings([rest], beam)
-            if reading.doubt and rest.seconds < DUBIOUS_REST_S:
-                break
-            texts += [_later(text, at) for text in reading.texts]
-            at += reading.resume_s
-        return texts
-
 
 def _worth_another(reading: Reading) -> bool:
     """Doubtful, and not because nobody spoke."""
     nobody = reading.no_speech > NOBODY_NO_SPEECH and reading.logprob < LOWEST_LOGPROB
     return reading.doubt is not None and not nobody
-
-
-def _rest(speech: Speech, seconds: float) -> Speech:
-    """What comes after so many seconds."""
-    seams = tuple(seam - seconds for seam in speech.seams if seam > seconds)
-    return replace(speech, wave=speech.wave[int(seconds * RATE) :], seams=seams)
-
-
-def _later(text: Text, seconds: float) -> Text:
-    words = (replace(w, start_s=w.start_s + seconds, end_s=w.end_s + seconds) for w in text.words)
-    return replace(text, start_s=text.start_s + seconds, end_s=text.end_s + seconds, words=tuple(words))
 
 
 def _context_frames(seconds: float) -> int:

@@ -26,6 +26,8 @@ TOGETHER_FRAMES = 1200
 """On CPU, longer contexts are encoded one by one: together they fall out of the cache."""
 PROMPT_TOKENS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1, 0)
 """The prompts of a batch must be of one length, so they come in few; what is too much of one is left out."""
+BEFORE_TOKENS = 64
+"""Of what was said before."""
 PUNCTUATION_BEFORE = "\"'“¿([{-"
 PUNCTUATION_AFTER = "\"'.。,，!！?？:：”)]}、"
 
@@ -118,12 +120,16 @@ class Network:
             for ranked, languages in zip(likely, allowed)
         ]
 
-    def primer(self, prompt: str) -> list[int]:
-        """The prompt's tokens, as many as a length has that batches come in."""
-        if not prompt:
-            return []
-        tokens: list[int] = self._tokenizer(None).encode(" " + prompt.strip())
-        return tokens[: next(length for length in PROMPT_TOKENS if length <= len(tokens))]
+    def primer(self, speech: Speech) -> list[int]:
+        """The tokens that its text is to follow: of the prompt as many as a length has that batches come in, and
+        the last of what was said before."""
+        tokens = self._tokens(speech.prompt)
+        begun = tokens[: next(length for length in PROMPT_TOKENS if length <= len(tokens))]
+        return begun + self._tokens(speech.before)[-BEFORE_TOKENS:]
+
+    def _tokens(self, text: str) -> list[int]:
+        found: list[int] = self._tokenizer(None).encode(" " + text.strip()) if text else []
+        return found
 
     def _features(self, speech: Speech, frames: int) -> Features:
         """Log-mel of the utterance, zeros after it up to the context's length: shape (80, frames)."""
@@ -133,7 +139,7 @@ class Network:
         return padded
 
     def _prompt(self, speech: Speech) -> list[int]:
-        tokenizer, primer = self._tokenizer(speech.language), self.primer(speech.prompt)
+        tokenizer, primer = self._tokenizer(speech.language), self.primer(speech)
         before = [tokenizer.sot_prev, *primer] if primer else []
         after = [] if speech.timestamps else [tokenizer.no_timestamps]
         return [*before, *tokenizer.sot_sequence, *after]
@@ -146,7 +152,8 @@ class Network:
         logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
         texts = [self._text(speech, piece, logprob, result.no_speech_prob) for piece in found]
         whole = " ".join(text.text for text in texts)
-        judged = Result(whole, len(tokens), logprob, speech.seconds, speech.prompt)
+        given = f"{speech.prompt} {speech.before}"
+        judged = Result(whole, len(tokens), logprob, speech.seconds, given)
         return Reading(texts, found, doubt(judged), logprob, result.no_speech_prob, resume_s)
 
     def _text(self, speech: Speech, piece: Piece, logprob: float, no_speech: float) -> Text:

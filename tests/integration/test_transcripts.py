@@ -20,6 +20,7 @@ from fsctl.call.state import Call, Phase
 from fsctl.config import Node
 from fsctl.media import codec
 from fsctl.media.planner import Planner
+from fsctl.media.windows import LONGEST_S
 from fsctl.store.calls import Calls
 from fsctl.store.db import Database, Wakeup
 from fsctl.store.keeping import Archived
@@ -38,6 +39,8 @@ T0 = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 RATE = 16000
 CALLER = [(1.0, 3.0), (4.0, 6.5), (30.0, 33.0)]
 AGENT = [(7.0, 9.0), (20.0, 24.0)]
+TWO_WINDOWS = [(i * 2.0, i * 2.0 + 1.9) for i in range(round(1.5 * LONGEST_S / 2))]
+"""Speech with hardly a pause."""
 SEGMENT = NewSegment(
     start_ms=0, end_ms=100, text="Hi", confidence=0.9, language="en", model="m", suppressed_by=None
 )
@@ -66,7 +69,8 @@ class Room:
             commands.OpenRecording(uuid="c-1", at=T0, node="fs1", path=str(self.path)),
             commands.OpenBridge(uuid="c-1", at=T0, agent="a", agent_uuid="a-1"),
         ])  # fmt: skip
-        counted = (np.arange(40 * RATE) // (RATE // 10) + 1).astype("<i2")
+        seconds = int(max([40.0, *(end for _, end in (*caller, *agent))]))
+        counted = (np.arange(seconds * RATE) // (RATE // 10) + 1).astype("<i2")
         self.path.write_bytes(header() + np.stack([counted, -counted], axis=1).tobytes())
         (live,) = self.recordings.live()
         self.recordings.describe(live.id, RATE, 2)
@@ -529,7 +533,7 @@ def test_live_text_that_comes_after_the_final_one_is_not_stored(room: Room) -> N
 
 def long_call(room: Room) -> None:
     """A caller who speaks for two windows, and of whom nothing was decoded live."""
-    recording = room.record([(i * 2.0, i * 2.0 + 1.9) for i in range(17)], [])
+    recording = room.record(TWO_WINDOWS, [])
     room.utterances.shed([one.id for one in room.utterances.waiting(100)])
     room.end(recording)
     room.plan()
@@ -537,7 +541,7 @@ def long_call(room: Room) -> None:
 
 
 def test_a_poisoned_window_is_tried_alone_and_parked_and_the_live_text_of_it_stands(room: Room) -> None:
-    recording = room.record([(i * 2.0, i * 2.0 + 1.9) for i in range(17)], [])
+    recording = room.record(TWO_WINDOWS, [])
     work(worker(room, Counting(), final=False))
     room.end(recording)
     room.plan()
@@ -563,7 +567,7 @@ def test_a_window_that_ends_its_worker_each_time_is_parked_and_the_others_are_de
         assert room.transcripts.begin(job, [job.windows[0].id], lease_s=0) is not None
     work(worker(room, Counting()))
     (told,) = room.told()
-    assert 0 < told["failed"] < 20
+    assert 0 < told["failed"] < len(TWO_WINDOWS)
     assert room.rows("select distinct error from utterance where state = 'failed'") == [(LOST,)]
 
 

@@ -23,8 +23,8 @@ class Network:
         self._doubt = doubt
         self.rests: list[Speech] = []
 
-    def primer(self, prompt: str) -> list[int]:
-        return [0] * len(prompt)
+    def primer(self, speech: Speech) -> list[int]:
+        return [0] * len(speech.prompt)
 
     def encode(self, batch: Sequence[Speech], frames: int) -> Any:  # noqa: ARG002
         return np.zeros((len(batch), 1))
