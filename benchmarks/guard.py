@@ -3,8 +3,9 @@
 Through our own path: the segmenter of ``fsctl media``, the engine, the guard with its second opinion.
 
 * Nothing said: every sound of ``benchmarks/sounds.py``, ``--minutes`` in all, over a telephone and in
-  wide band. A word that would be stored is a fault. ``forced`` gives the engine cuts of the same sounds that the
-  segmenter never made, as a window of the final pass might: the guard alone.
+  wide band. A word that would be stored is a fault. ``cut`` is live text, ``windows`` the same cuts as the final
+  pass packs them. ``forced`` and ``forced windows`` give the engine what no segmenter made, the latter all of a
+  sound at once: the guard alone.
 * Really said: each FLAC or WAV of FOLDER over a telephone, with noise
   5 dB below the speech. Of all time in utterances that hold speech (half of the file's own level, at least)
   the share that the guard takes away.
@@ -28,6 +29,7 @@ import sounds
 from sounds import RATE, Pcm, Wave
 
 from fsctl.config import Config, Media
+from fsctl.media import windows
 from fsctl.media.segmenter import Segmenter
 from fsctl.transcribe import engine, second_opinion
 from fsctl.transcribe.engine import Engine, Speech, to_16k
@@ -37,6 +39,8 @@ SNR_DB = 5.0
 GOAL_WORDS, GOAL_SUPPRESSED = 0, 2.0
 SPEECH_SHARE = 0.5
 """An utterance holds speech when it is at least so loud as its file on average, without the noise."""
+QUIET = ("cut", "windows", "forced", "forced windows")
+"""Ways in which sounds without speech reach the engine."""
 FORCED_S = (0.8, 2.0, 5.0, 11.0)
 BATCH = 4
 
@@ -95,24 +99,29 @@ def measure(loaded: Engine, options: argparse.Namespace) -> dict[str, Any]:
     """All of one model."""
     guard = Guard(second_opinion.voice)
     each_s = options.minutes * 60 / len(sounds.SOUNDS) / 2
-    cut, forced, speech = Tally(), Tally(), Tally()
+    found = {kind: Tally() for kind in (*QUIET, "speech")}
     for seed, (name, make) in enumerate(sounds.SOUNDS.items()):
         for line in (sounds.telephone, sounds.wide):
             pcm = line(make(each_s, seed))
-            cut.seconds += each_s
-            decode(loaded, guard, [(a, b, False) for a, b in cuts(pcm)], pcm, cut, name)
+            spans = cuts(pcm)
             some = list(itertools.islice(_forced(len(pcm)), 2 if options.quick else 4))
-            decode(loaded, guard, [(a, b, False) for a, b in some], pcm, forced, name)
+            for kind, speeches in zip(
+                QUIET, (utterances(pcm, spans), packed(pcm, spans), utterances(pcm, some),
+                        packed(pcm, [(0, len(pcm))]))
+            ):  # fmt: skip
+                found[kind].seconds += each_s
+                decode(loaded, guard, [(speech, False) for speech in speeches], found[kind], name)
     paths = sorted(p for p in options.folder.iterdir() if p.suffix in (".flac", ".wav"))
     if not paths:
         raise SystemExit(f"{options.folder}: no speech")
     for seed, path in enumerate(paths[:: max(1, len(paths) // options.files) if options.files else 1]):
         clean, pcm = noisy(path, seed)
         loud = _level(clean, 0, len(clean), active=True)
-        found = [(a, b, _level(clean, a, b) >= SPEECH_SHARE * loud) for a, b in cuts(pcm)]
-        speech.seconds += len(pcm) / RATE
-        decode(loaded, guard, found, pcm, speech, path.stem)
-    return {"cut": _plain(cut), "forced": _plain(forced), "speech": _plain(speech)}
+        spans = cuts(pcm)
+        speaks = [_level(clean, a, b) >= SPEECH_SHARE * loud for a, b in spans]
+        found["speech"].seconds += len(pcm) / RATE
+        decode(loaded, guard, list(zip(utterances(pcm, spans), speaks)), found["speech"], path.stem)
+    return {kind: _plain(tally) for kind, tally in found.items()}
 
 
 def cuts(pcm: Pcm) -> list[tuple[int, int]]:
@@ -153,29 +162,44 @@ def _level(wave: Wave, start: int, end: int, *, active: bool = False) -> float:
     return float(np.sqrt(np.mean(part**2))) if len(part) else 0.0
 
 
+def utterances(pcm: Pcm, spans: Sequence[tuple[int, int]]) -> list[Speech]:
+    """As they are decoded live."""
+    return [Speech(to_16k(pcm[a:b], RATE), None) for a, b in spans]
+
+
+def packed(pcm: Pcm, spans: Sequence[tuple[int, int]]) -> list[Speech]:
+    """As they are decoded in the final pass."""
+    stretches = [windows.Stretch(number, a, b) for number, (a, b) in enumerate(spans)]
+    found = []
+    for one in windows.pack(stretches, RATE):
+        wave = to_16k(np.concatenate([pcm[a:b] for a, b in one.pieces]), RATE)
+        seams = windows.Places(one.pieces, RATE).pauses_s(spans[id] for id in one.ids)
+        found.append(Speech(wave, None, timestamps=True, seams=seams))
+    return found
+
+
 def decode(
-    loaded: Engine, guard: Guard, found: Sequence[tuple[int, int, bool]], pcm: Pcm, tally: Tally, name: str
+    loaded: Engine, guard: Guard, found: Sequence[tuple[Speech, bool]], tally: Tally, name: str
 ) -> None:
-    """Count what is left of the cuts: first sample, one past the last, whether somebody speaks."""
+    """Count what is left of them. Args: found: each with whether somebody speaks."""
     for at in range(0, len(found), BATCH):
         batch = found[at : at + BATCH]
-        speeches = [Speech(to_16k(pcm[a:b], RATE), None) for a, b, _ in batch]
         began = time.process_time()
-        heard = loaded.decode(speeches)
+        heard = loaded.decode([speech for speech, _ in batch])
         rules = [
-            [guard(text, speech) for text in texts] for speech, texts in zip(speeches, heard, strict=True)
+            [guard(text, speech) for text in texts] for (speech, _), texts in zip(batch, heard, strict=True)
         ]
         tally.cpu_s += time.process_time() - began
-        for (a, b, speaks), texts, of_texts in zip(batch, heard, rules, strict=True):
+        for (speech, speaks), texts, of_texts in zip(batch, heard, rules, strict=True):
             kept = [text.text for text, rule in zip(texts, of_texts, strict=True) if rule is None]
             tally.utterances += 1
             tally.rules.update(rule for rule in of_texts if rule)
             tally.words += sum(len(text.split()) for text in kept)
             if speaks:
                 tally.speech += 1
-                tally.speech_s += (b - a) / RATE
+                tally.speech_s += speech.seconds
                 tally.taken += bool(texts) and not kept
-                tally.taken_s += (b - a) / RATE if texts and not kept else 0.0
+                tally.taken_s += speech.seconds if texts and not kept else 0.0
             else:
                 tally.stored += [f"{name}: {text}" for text in kept]
 
@@ -192,8 +216,9 @@ def goals_of(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     found: list[tuple[str, float, float]] = []
     for one in results:
         model, speech = one["model"], one["speech"]
-        found.append((f"{model}: texts stored where nobody speaks", len(one["cut"]["stored"]), GOAL_WORDS))
-        found.append((f"{model}: the same with forced cuts", len(one["forced"]["stored"]), GOAL_WORDS))
+        for kind in QUIET:
+            stored = len(one[kind]["stored"])
+            found.append((f"{model}: texts stored where nobody speaks, {kind}", stored, GOAL_WORDS))
         share = 100 * speech["taken_s"] / max(1e-9, speech["speech_s"])
         found.append((f"{model}: % of real speech at 5 dB suppressed", share, GOAL_SUPPRESSED))
     return [
@@ -213,12 +238,12 @@ def report(results: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"results": results, "goals": goals}, ensure_ascii=False))
         return
-    print("model    audio     minutes  utterances  with speech  taken  words  cpu s  rules")
+    print("model    audio           minutes  decoded  with speech  taken  words  cpu s  rules")
     for one in results:
-        for kind in ("cut", "forced", "speech"):
+        for kind in (*QUIET, "speech"):
             tally = one[kind]
             print(
-                f"{one['model']:8} {kind:8} {tally['seconds'] / 60:8.1f} {tally['utterances']:11}"
+                f"{one['model']:8} {kind:14} {tally['seconds'] / 60:8.1f} {tally['utterances']:8}"
                 f" {tally['speech']:12} {tally['taken']:6} {tally['words']:6} {tally['cpu_s']:6.0f}"
                 f"  {tally['rules']}"
             )

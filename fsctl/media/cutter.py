@@ -86,7 +86,8 @@ class Cutter:
     def due(self) -> int:
         """No span can be over before so many frames have been seen."""
         if self._begin is None:
-            return self._count + min(self._hangover, self._longest)
+            onset = 0 if self._recent else -(-ONSET_CLEAR_MS // self._frame_ms)
+            return self._count + min(onset + self._hangover, self._longest)
         # The next frame may be voiced and stand clear of the noise: less patience is due behind it.
         lasting = min(self._last_voiced + 1 + self._patience(), self._count + 1 + self._hangover)
         return min(lasting, self._begin + self._longest)

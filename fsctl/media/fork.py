@@ -95,22 +95,23 @@ class Fork:
         ]
         return [Window("caller", 0, None), *agent]
 
-    def advance(self, windows: Sequence[Window], *, final: bool) -> Iterator[Utterance]:
+    def advance(self, windows: Sequence[Window], frames: int, *, final: bool) -> Iterator[Utterance]:
         """Read what is new in the windows and yield the utterances that ended in it.
 
         Args:
             windows: as now known; one that ends, or grows an end, is closed when it has been read.
+            frames: how much of the file there is.
             final: the file is whole: what is open ends with it.
         """
-        self.frames = self.wav.frames
+        self.frames = frames
         for window in windows:
-            yield from self._read(window, self.frames, final=final)
+            yield from self._read(window, frames, final=final)
 
-    def wait(self, window: Window) -> int:
-        """How many samples must come before anything can end in a window; less than none: they are there."""
+    def due(self, window: Window) -> int:
+        """How much of the file there must be before anything can end in a window."""
         reading = self._readings.get((window.leg, window.start))
         due = window.start if reading is None else reading.segmenter.due
-        return (due if window.end is None else min(due, window.end)) - self.frames
+        return due if window.end is None else min(due, window.end)
 
     def is_done(self, windows: Sequence[Window]) -> bool:
         """Whether every window has been read to its end."""

@@ -55,6 +55,8 @@ class Pipeline:
         self._told: tuple[Spans, Spans, Spans] | None = None
         self._windows: Sequence[Window] = ()
         """As follow from what was told last."""
+        self._frames = 0
+        """How much of the file there was at the last turn."""
 
     def advance(self, bridges_us: Spans, pauses_us: Spans, masks_us: Spans = (), *, final: bool) -> Batch:
         """Read on, as far as one turn allows.
@@ -69,6 +71,7 @@ class Pipeline:
         if self._told != (told := (bridges_us, pauses_us, masks_us)):
             self._told = told
             self._windows = self._told_windows(bridges_us, pauses_us, masks_us)
+        self._frames = self.wav.frames
         for window in self._windows:
             if not self._is_read(window):
                 self._read(window, batch, final=final)
@@ -88,7 +91,8 @@ class Pipeline:
     def wait_s(self) -> float:
         """How much audio must come before anything can end; nothing or less when there is more to be read."""
         pieces = (self._pieces[_key(window)] for window in self._windows if not self._is_read(window))
-        return min((piece.fork.wait(piece.window) for piece in pieces), default=math.inf) / self.wav.rate
+        due = min((piece.fork.due(piece.window) for piece in pieces), default=math.inf)
+        return (due - self._frames) / self.wav.rate
 
     def is_done(self) -> bool:
         """Whether every window, as told last, has been read to its end."""
@@ -104,7 +108,9 @@ class Pipeline:
     def _read(self, window: Window, batch: Batch, *, final: bool) -> None:
         key = _key(window)
         piece = self._piece(key, window)
-        for cut in piece.fork.advance([piece.window], final=final):
+        if not final and piece.fork.due(piece.window) > self._frames:
+            return
+        for cut in piece.fork.advance([piece.window], self._frames, final=final):
             batch.utterances.append(self._to_store(cut))
             if self._is_seam(cut, piece.window.start):
                 # What this reader found beyond the seam, the next one finds again, for itself.

@@ -73,7 +73,7 @@ class Segmenter:
         self._count += whole
         frames = samples[: whole * self._frame].reshape(whole, self._frame)
         wide = frames.astype(np.float64)
-        energies = np.einsum("ij,ij->i", wide, wide).tolist()
+        energies = (wide[:, None] @ wide[:, :, None]).ravel().tolist()
         native = self._rate in NATIVE_RATES
         heard, rate = (frames, self._rate) if native else (_narrow(frames), 8000)
         data, size = heard.tobytes(), 2 * heard.shape[1]

@@ -29,8 +29,6 @@ STEADY = 0.85
 """Share of the power in pure moments, and of their successions that do not drift."""
 LEAST = 4
 """Successions without drift, a quarter of a second of tone: with fewer nothing is said."""
-FEW = 4
-"""Moments round the loudest that are looked at first: most utterances are known by them."""
 
 Moments = npt.NDArray[np.float32]
 
@@ -48,24 +46,20 @@ def is_tone(samples: Samples, rate: int) -> bool:
         return False
     moments = samples[: count * size * step : step].reshape(count, size).astype(np.float32)
     powers = np.einsum("ij,ij->i", moments, moments)
-    first = max(0, min(int(powers.argmax()) - FEW // 2, count - FEW))
-    few = slice(first, first + FEW)
-    hertz = rate / step / size
-    return _is_pure(moments[few], powers[few]) and _is_steady(moments, powers, hertz)
-
-
-def _is_pure(moments: Moments, powers: npt.NDArray[np.float32]) -> bool:
-    loud = powers > LOUD * powers.max()
-    purity, _ = _peaks(moments[loud])
-    return float(powers[loud][purity >= PURE].sum()) >= STEADY * float(powers[loud].sum())
-
-
-def _is_steady(moments: Moments, powers: npt.NDArray[np.float32], hertz: float) -> bool:
-    if not _is_pure(moments, powers):
+    loudest = int(powers.argmax())
+    # Most utterances are known by one moment: a voice.
+    if _purity(_spectra(moments[loudest : loudest + 1]))[0] < PURE:
         return False
-    purity, peaks = _peaks(moments)
-    clean = (purity >= CLEAN) & (powers > LOUD * powers.max())
-    change = np.abs(np.diff(peaks))[clean[1:] & clean[:-1]] * hertz
+    loud = powers > LOUD * powers.max()
+    spectra = _spectra(moments)
+    purity = _purity(spectra)
+    pure = float(powers[loud & (purity >= PURE)].sum()) >= STEADY * float(powers[loud].sum())
+    return pure and _is_steady(_peaks(spectra) * rate / step / size, loud & (purity >= CLEAN))
+
+
+def _is_steady(peaks: npt.NDArray[np.float64], clean: npt.NDArray[np.bool_]) -> bool:
+    """Args: peaks: of each moment the highest, in hertz."""
+    change = np.abs(np.diff(peaks))[clean[1:] & clean[:-1]]
     still, drifting = int((change < DRIFT_HZ).sum()), int(((change >= DRIFT_HZ) & (change < JUMP_HZ)).sum())
     return still >= LEAST and still >= STEADY * (still + drifting)
 
@@ -75,21 +69,33 @@ def _window(size: int) -> npt.NDArray[np.float32]:
     return np.hanning(size).astype(np.float32)
 
 
-def _peaks(moments: Moments) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Of each moment the share of its power in its two highest peaks, and where the highest is, in bins."""
+def _spectra(moments: Moments) -> Moments:
+    """Powers, without what is next to no frequency."""
     spectra = np.square(np.abs(np.fft.rfft(moments * _window(moments.shape[1]), axis=1)))
     spectra[:, : LOBE + 1] = 0.0
+    return spectra
+
+
+def _purity(spectra: Moments) -> npt.NDArray[np.float64]:
+    """Of each moment the share of its power in its two highest peaks."""
     total = np.maximum(spectra.sum(axis=1), 1.0)
-    rows, around = np.arange(len(spectra)), np.arange(-LOBE, LOBE + 1)
+    rows, around = np.arange(len(spectra))[:, None], np.arange(-LOBE, LOBE + 1)
+    rest, inside = spectra.copy(), np.zeros(len(spectra))
+    for _ in range(2):
+        bins = np.clip(rest.argmax(axis=1)[:, None] + around, 0, rest.shape[1] - 1)
+        inside += rest[rows, bins].sum(axis=1)
+        rest[rows, bins] = 0.0
+    purity: npt.NDArray[np.float64] = inside / total
+    return purity
+
+
+def _peaks(spectra: Moments) -> npt.NDArray[np.float64]:
+    """Of each moment where the highest peak is, in bins."""
+    rows = np.arange(len(spectra))
     top = np.clip(spectra.argmax(axis=1), LOBE, spectra.shape[1] - 1 - LOBE)
     below, at, above = (np.sqrt(spectra[rows, top + side]) for side in (-1, 0, 1))
     # The peak of a Hann window lies between the two highest bins as their ratio says.
     right = above >= below
     ratio = np.where(right, above, below) / np.maximum(at, 1e-9)
-    place = top + np.where(right, 1, -1) * (2 * ratio - 1) / (1 + ratio)
-    inside = np.zeros(len(spectra))
-    for _ in range(2):
-        bins = np.clip(spectra.argmax(axis=1)[:, None] + around, 0, spectra.shape[1] - 1)
-        inside += spectra[rows[:, None], bins].sum(axis=1)
-        spectra[rows[:, None], bins] = 0.0
-    return inside / total, place
+    place: npt.NDArray[np.float64] = top + np.where(right, 1, -1) * (2 * ratio - 1) / (1 + ratio)
+    return place

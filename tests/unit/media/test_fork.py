@@ -32,7 +32,7 @@ def cuts(path: Path, bridges: list[tuple[int, int | None]]) -> list[Utterance]:
     windows = fork.windows(bridges)
     found: list[Utterance] = []
     for _ in range(100):
-        found += fork.advance(windows, final=True)
+        found += fork.advance(windows, fork.wav.frames, final=True)
         if fork.is_done(windows):
             break
     fork.close()
@@ -51,10 +51,10 @@ def test_hold_music_is_not_an_agents_speech(recording: Path) -> None:
 
 def test_a_bridge_that_becomes_known_late_gives_the_same_utterances(recording: Path) -> None:
     fork = Fork(GrowingWav(recording), Media())
-    found = list(fork.advance(fork.windows([]), final=False))
+    found = list(fork.advance(fork.windows([]), fork.wav.frames, final=False))
     windows = fork.windows(BRIDGED)
     while not fork.is_done(windows):
-        found += fork.advance(windows, final=True)
+        found += fork.advance(windows, fork.wav.frames, final=True)
     fork.close()
     assert sorted(found, key=lambda u: (u.leg, u.start)) == sorted(
         cuts(recording, BRIDGED), key=lambda u: (u.leg, u.start)
@@ -88,8 +88,8 @@ def test_a_growing_file_gives_the_same_utterances_as_the_whole_one(recording: Pa
         for begin in range(44, len(whole), 77_777):
             out.write(whole[begin : begin + 77_777])
             out.flush()
-            found += fork.advance(windows, final=False)
-    found += fork.advance(windows, final=True)
+            found += fork.advance(windows, fork.wav.frames, final=False)
+    found += fork.advance(windows, fork.wav.frames, final=True)
     fork.close()
     assert sorted(found, key=lambda u: (u.leg, u.start)) == sorted(
         cuts(recording, BRIDGED), key=lambda u: (u.leg, u.start)
@@ -108,9 +108,9 @@ def test_a_file_that_grows_as_a_real_one_did_gives_the_same_utterances(
     found: list[Utterance] = []
     for _ in grow(path, whole, trace):
         fork = fork or Fork(GrowingWav(path), Media())
-        found += fork.advance(fork.windows([(0, None)]), final=False)
+        found += fork.advance(fork.windows([(0, None)]), fork.wav.frames, final=False)
     assert fork is not None
-    found += fork.advance(fork.windows([(0, None)]), final=True)
+    found += fork.advance(fork.windows([(0, None)]), fork.wav.frames, final=True)
     fork.close()
     expected = cuts(tmp_path / "whole.wav", [(0, None)])
     assert expected
