@@ -17,6 +17,8 @@ FEWEST_TOKENS_PER_SECOND, LONG_S = 0.8, 3.0
 """Fewer than this in an utterance longer than this: the decoder stopped too early."""
 LOWEST_LOGPROB = -1.0
 HIGHEST_COMPRESSION = 2.4
+NEAR_WORDS = 24
+"""A decoder that goes round in circles is back within so many words; a speaker comes back to his words later."""
 ECHO_WORDS = 4
 """So many words of the prompt in a row are no accident."""
 
@@ -88,14 +90,16 @@ def _groups(words: Sequence[str], size: int) -> list[tuple[str, ...]]:
 
 
 def _says_again(words: Sequence[str]) -> bool:
-    """A group of four words twice, or a group of up to three words three times in a row.
+    """A group of four words twice within a few words, or a group of up to three words three times in a row.
 
     Numbers are meant to be said again: 4242 4242 4242 4242 is a card.
     """
     words = [word for word in words if not word.isdigit()]
-    fours = _groups(words, 4)
-    if len(set(fours)) < len(fours):
-        return True
+    seen: dict[tuple[str, ...], int] = {}
+    for at, group in enumerate(_groups(words, 4)):
+        if at - seen.get(group, -NEAR_WORDS) < NEAR_WORDS:
+            return True
+        seen[group] = at
     for size in (1, 2, 3):
         for i in range(len(words) - 3 * size + 1):
             if words[i : i + size] == words[i + size : i + 2 * size] == words[i + 2 * size : i + 3 * size]:

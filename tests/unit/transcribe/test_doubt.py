@@ -35,6 +35,13 @@ def test_a_result_that_a_short_context_spoils_is_noticed(name: str) -> None:
         ("No, no.", 5, -0.4, 1.0),
         ("", 0, 0.0, 0.6),
         ("It is 4242 4242 4242 4242.", 12, -0.2, 4.0),
+        (
+            "He told me of having been a shop boy. You do not mean that you thought me so silly? I really like that "
+            "account of himself better than all he said. His story of having been a shop boy I liked best.",
+            60,
+            -0.2,
+            20.0,
+        ),
     ],
 )
 def test_ordinary_results_are_left_alone(text: str, tokens: int, logprob: float, seconds: float) -> None:
