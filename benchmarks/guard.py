@@ -173,8 +173,9 @@ def packed(pcm: Pcm, spans: Sequence[tuple[int, int]]) -> list[Speech]:
     found = []
     for one in windows.pack(stretches, RATE):
         wave = to_16k(np.concatenate([pcm[a:b] for a, b in one.pieces]), RATE)
-        seams = windows.Places(one.pieces, RATE).pauses_s(spans[id] for id in one.ids)
-        found.append(Speech(wave, None, timestamps=True, seams=seams))
+        places = windows.Places(one.pieces, RATE)
+        pauses = places.pauses_s(spans[id] for id in one.ids)
+        found.append(Speech(wave, None, timestamps=True, pauses=pauses, seams=places.seams_s))
     return found
 
 

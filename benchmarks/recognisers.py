@@ -127,8 +127,11 @@ class Recognisers:
         for packed in windows.pack(stretches, RATE):
             wave = np.concatenate([leg.wave[start:end] for start, end in packed.pieces])
             spoken = [(stretches[i].start, stretches[i].end) for i in packed.ids]
-            seams = windows.Places(packed.pieces, RATE).pauses_s(spoken)
-            window = Speech(wave, leg.language, timestamps=True, words=Transcribe().words, seams=seams)
+            places = windows.Places(packed.pieces, RATE)
+            window = Speech(
+                wave, leg.language, timestamps=True, words=Transcribe().words,
+                pauses=places.pauses_s(spoken), seams=places.seams_s,
+            )  # fmt: skip
             said += self._said([window], engine.BEAM)
         return Heard(" ".join(said), time.process_time() - began, 0.0)
 

@@ -57,6 +57,11 @@ class Places:
         """How long the window is."""
         return self._offsets[-1]
 
+    @property
+    def seams_s(self) -> tuple[float, ...]:
+        """The seconds of the window at which the middle of a pause was left out."""
+        return tuple(offset / self._rate for offset in self._offsets[1:-1])
+
     def pauses_s(self, spoken: Iterable[Span]) -> tuple[float, ...]:
         """The seconds of the window at which nobody speaks: the middles between the stretches of speech in it."""
         ordered = sorted(spoken)

@@ -30,12 +30,19 @@ class Asking:
     """Words of the trade."""
 
     def speech(
-        self, pcm: bytes, rate: int, context: Context, *, pauses_s: Sequence[float] | None = None
+        self,
+        pcm: bytes,
+        rate: int,
+        context: Context,
+        *,
+        pauses_s: Sequence[float] | None = None,
+        seams_s: Sequence[float] = (),
     ) -> Speech:
         """Audio (mono int16 little-endian) as an engine takes it.
 
         Args:
-            pauses_s: of a window, where the pauses between its utterances are: a text that goes over one is parted.
+            pauses_s: of a window, where the pauses between its utterances are.
+            seams_s: and where the most of one was left out: a text that goes over it is parted.
         """
         return Speech(
             to_16k(np.frombuffer(pcm, dtype="<i2"), rate),
@@ -45,7 +52,8 @@ class Asking:
             timestamps=pauses_s is not None,
             # Where something is taken out of a text, its milliseconds are taken out of the audio.
             words=(self.words and pauses_s is not None) or bool(context.redact),
-            seams=tuple(pauses_s or ()),
+            pauses=tuple(pauses_s or ()),
+            seams=tuple(seams_s),
         )
 
     def _prompt(self, context: Context) -> str:

@@ -57,14 +57,14 @@ class Course:
 
     def _head(self) -> Speech:
         begin_s, end_s = self._at_s, self._speech.seconds
-        seams = [seam for seam in self._speech.seams if seam > begin_s]
         if self._speech.timestamps and end_s - begin_s > HEAD_S:
-            late = [seam for seam in seams if LEAST_HEAD_S < seam - begin_s <= HEAD_S]
+            late = [pause for pause in self._speech.pauses if LEAST_HEAD_S < pause - begin_s <= HEAD_S]
             end_s = max(late, default=begin_s + HEAD_S)
         return replace(
             self._speech,
             wave=self._speech.wave[int(begin_s * RATE) : int(end_s * RATE)],
-            seams=tuple(seam - begin_s for seam in seams if seam < end_s),
+            pauses=(),
+            seams=tuple(seam - begin_s for seam in self._speech.seams if begin_s < seam < end_s),
             before=self._before,
         )
 

@@ -37,8 +37,10 @@ class Speech:
     """It is a window of several utterances, a minute or more: a text for each, with its times, is wanted."""
     words: bool = False
     """The time of each word is wanted; an engine that cannot tell leaves ``Text.words`` empty."""
+    pauses: tuple[float, ...] = ()
+    """Seconds of a window at which nobody speaks: one that cannot be heard at once is heard up to such a one."""
     seams: tuple[float, ...] = ()
-    """Seconds of a window at which nobody speaks: of a text that goes over one the times of words are wanted."""
+    """Those of them of which the most was left out: of a text that goes over one the times of words are wanted."""
 
     @property
     def seconds(self) -> float:

@@ -89,8 +89,11 @@ class _Work:
     def speech(self, language: str | None, *, words: bool) -> Speech:
         """As an engine takes it."""
         audio = np.concatenate([self.samples[start:end] for start, end in self.packed.pieces])
-        pauses_s = self.places.pauses_s((one.start, one.end) for one in self.stretches)
-        return Speech(to_16k(audio, self.rate), language, timestamps=True, words=words, seams=pauses_s)
+        places = self.places
+        return Speech(
+            to_16k(audio, self.rate), language, timestamps=True, words=words,
+            pauses=places.pauses_s((one.start, one.end) for one in self.stretches), seams=places.seams_s,
+        )  # fmt: skip
 
     @property
     def places(self) -> Places:

@@ -155,7 +155,7 @@ class Legs:
             return False
         self._tries.update(one.id for one in together)
         speeches = [
-            self._asking.speech(audio[one.id], one.rate, job.context, pauses_s=_pauses_s(job, one))
+            self._asking.speech(audio[one.id], one.rate, job.context, **_rests_s(job, one))
             for one in together
         ]
         try:
@@ -207,9 +207,10 @@ def give_way() -> bool:
     return True
 
 
-def _pauses_s(job: Job, window: Window) -> tuple[float, ...]:
+def _rests_s(job: Job, window: Window) -> dict[str, tuple[float, ...]]:
     places = Places(window.pieces, window.rate)
-    return places.pauses_s(job.spoken[id] for id in window.utterances if id in job.spoken)
+    spoken = (job.spoken[id] for id in window.utterances if id in job.spoken)
+    return {"pauses_s": places.pauses_s(spoken), "seams_s": places.seams_s}
 
 
 def asked_ms(others: Sequence[tuple[int, str]]) -> list[int]:

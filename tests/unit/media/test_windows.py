@@ -92,7 +92,8 @@ def test_a_short_pause_stays_whole_and_the_middle_of_a_long_one_goes() -> None:
     assert window.pieces == ((1000, 3400), (9600, 11000))
     assert window.ids == (1, 2, 3)
     spoken = [(10000, 11000), (1000, 2000), (2800, 3000)]
-    assert Places(window.pieces, RATE).pauses_s(spoken) == (1.4, 2.4)
+    places = Places(window.pieces, RATE)
+    assert (places.pauses_s(spoken), places.seams_s) == ((1.4, 2.4), (2.4,))
 
 
 def test_a_window_that_is_full_ends_with_the_longest_of_its_late_pauses() -> None:

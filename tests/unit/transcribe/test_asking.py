@@ -64,8 +64,9 @@ def test_live_text_goes_without_times_of_words_unless_something_may_have_to_be_s
 
 
 def test_the_recogniser_is_told_where_a_pause_was_squeezed() -> None:
-    assert Asking().speech(PCM, 16000, CONTEXT, pauses_s=WINDOW).seams == (0.5,)
-    assert Asking().speech(PCM, 16000, CONTEXT).seams == ()
+    asked = Asking().speech(PCM, 16000, CONTEXT, pauses_s=WINDOW, seams_s=(0.7,))
+    assert (asked.pauses, asked.seams) == (WINDOW, (0.7,))
+    assert Asking().speech(PCM, 16000, CONTEXT).pauses == ()
 
 
 def test_a_language_is_voted_for_until_it_is_sure() -> None:

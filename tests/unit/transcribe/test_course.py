@@ -13,10 +13,10 @@ from fsctl.transcribe.engine import RATE, Speech, Text
 from fsctl.transcribe.whisper_model import Reading
 
 
-def window(seconds: float, seams: Sequence[float] = (), *, timestamps: bool = True) -> Speech:
-    """Its samples say where they are: a thousandth of a second each."""
+def window(seconds: float, pauses: Sequence[float] = (), *, timestamps: bool = True) -> Speech:
+    """Its samples say in which second they are."""
     wave = (np.arange(int(seconds * RATE)) / RATE).astype(np.float32)
-    return Speech(wave, None, timestamps=timestamps, seams=tuple(seams))
+    return Speech(wave, None, timestamps=timestamps, pauses=tuple(pauses), seams=tuple(pauses))
 
 
 def reading(said: str, resume_s: float, *, logprob: float = -0.3, doubt: str | None = None) -> Reading:
@@ -78,7 +78,7 @@ def test_an_utterance_is_heard_at_once() -> None:
 
 @given(st.floats(0.2, 200), st.lists(st.floats(0, 200), max_size=40), st.integers(0, 2**32))
 def test_all_is_heard_to_its_end_wherever_whisper_stops(
-    seconds: float, seams: list[float], seed: int
+    seconds: float, pauses: list[float], seed: int
 ) -> None:
     """Whatever part of a head it takes, at least a second of it (``timestamps.LEAST_PROGRESS_S``)."""
     rng = np.random.default_rng(seed)
@@ -86,7 +86,7 @@ def test_all_is_heard_to_its_end_wherever_whisper_stops(
     def read(head: Speech) -> Reading:
         return reading("said", min(head.seconds, float(rng.uniform(1, 40))))
 
-    course, heads = heard(window(seconds, sorted(seam for seam in seams if seam < seconds)), read)
+    course, heads = heard(window(seconds, sorted(pause for pause in pauses if pause < seconds)), read)
     assert heads[0].wave[0] == 0
     assert seconds - course.texts[-1].end_s < LEAST_REST_S + 0.01
     assert all(head.seconds <= HEAD_S for head in heads)

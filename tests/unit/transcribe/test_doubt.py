@@ -36,8 +36,8 @@ def test_a_result_that_a_short_context_spoils_is_noticed(name: str) -> None:
         ("", 0, 0.0, 0.6),
         ("It is 4242 4242 4242 4242.", 12, -0.2, 4.0),
         (
-            "He told me of having been a shop boy. You do not mean that you thought me so silly? I really like that "
-            "account of himself better than all he said. His story of having been a shop boy I liked best.",
+            "He told me of having been a shop boy. You do not mean that you thought me so silly? I really like "
+            "that account of himself better than all he said. His story of having been a shop boy I liked best.",
             60,
             -0.2,
             20.0,
