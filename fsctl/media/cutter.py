@@ -104,7 +104,9 @@ class Cutter:
         if frame.voiced and self._votes.bit_count() >= SUSTAIN:
             self._last_voiced = self._count - 1
         elif silent >= self._hangover and silent >= self._patience():
-            return self._close()
+            span = self._close()
+            self._listen(frame)  # A voice so late goes on with nothing, but something may begin with it.
+            return span
         return self._cut() if self._count - self._begin >= self._longest else None
 
     def skip(self) -> bool:

@@ -41,6 +41,8 @@ class _Piece:
 
     fork: Fork
     window: Window
+    due: int = 0
+    """Nothing can end in it before there are so many samples of the file."""
 
 
 class Pipeline:
@@ -53,8 +55,8 @@ class Pipeline:
         self._seams = dict(seams)
         self._pieces: dict[str, _Piece] = {}
         self._told: tuple[Spans, Spans, Spans] | None = None
-        self._windows: Sequence[Window] = ()
-        """As follow from what was told last."""
+        self._windows: Sequence[tuple[str, Window]] = ()
+        """As follow from what was told last, each with its key among the seams."""
         self._frames = 0
         """How much of the file there was at the last turn."""
 
@@ -70,11 +72,12 @@ class Pipeline:
         batch = Batch()
         if self._told != (told := (bridges_us, pauses_us, masks_us)):
             self._told = told
-            self._windows = self._told_windows(bridges_us, pauses_us, masks_us)
+            windows = self._told_windows(bridges_us, pauses_us, masks_us)
+            self._windows = [(f"{window.leg}:{window.start}", window) for window in windows]
         self._frames = self.wav.frames
-        for window in self._windows:
-            if not self._is_read(window):
-                self._read(window, batch, final=final)
+        for key, window in self._windows:
+            if not self._is_read(key, window):
+                self._read(key, window, batch, final=final)
         self._seams |= batch.seams
         return batch
 
@@ -90,25 +93,23 @@ class Pipeline:
     @property
     def wait_s(self) -> float:
         """How much audio must come before anything can end; nothing or less when there is more to be read."""
-        pieces = (self._pieces[_key(window)] for window in self._windows if not self._is_read(window))
-        due = min((piece.fork.due(piece.window) for piece in pieces), default=math.inf)
-        return (due - self._frames) / self.wav.rate
+        open_ = (self._pieces[key].due for key, window in self._windows if not self._is_read(key, window))
+        return (min(open_, default=math.inf) - self._frames) / self.wav.rate
 
     def is_done(self) -> bool:
         """Whether every window, as told last, has been read to its end."""
         return all(
-            self._is_read(window) or ((piece := self._pieces.get(_key(window))) and _is_done(piece))
-            for window in self._windows
+            self._is_read(key, window) or ((piece := self._pieces.get(key)) and _is_done(piece))
+            for key, window in self._windows
         )
 
     def close(self) -> None:
         """Close the file."""
         self.wav.close()
 
-    def _read(self, window: Window, batch: Batch, *, final: bool) -> None:
-        key = _key(window)
+    def _read(self, key: str, window: Window, batch: Batch, *, final: bool) -> None:
         piece = self._piece(key, window)
-        if not final and piece.fork.due(piece.window) > self._frames:
+        if piece.due > self._frames and not final:
             return
         for cut in piece.fork.advance([piece.window], self._frames, final=final):
             batch.utterances.append(self._to_store(cut))
@@ -117,6 +118,7 @@ class Pipeline:
                 batch.seams[key] = cut.end
                 self._begin(key, Window(window.leg, cut.end, window.end))
                 return
+        piece.due = piece.fork.due(piece.window)
         if window.end is not None and _is_done(piece):
             batch.seams[key] = window.end
 
@@ -125,7 +127,7 @@ class Pipeline:
         if piece is None:
             return self._begin(key, Window(window.leg, self._seams.get(key, window.start), window.end))
         if piece.window.end != window.end:
-            piece.window = Window(window.leg, piece.window.start, window.end)
+            piece.window, piece.due = Window(window.leg, piece.window.start, window.end), 0
             if window.end is not None and piece.fork.frames > window.end:
                 # Its end was told late: a reader that knew it would not have listened beyond.
                 return self._begin(key, piece.window)
@@ -135,8 +137,8 @@ class Pipeline:
         piece = self._pieces[key] = _Piece(Fork(self.wav, self._settings), window)
         return piece
 
-    def _is_read(self, window: Window) -> bool:
-        return window.end is not None and self._seams.get(_key(window), -1) >= window.end
+    def _is_read(self, key: str, window: Window) -> bool:
+        return window.end is not None and self._seams.get(key, -1) >= window.end
 
     def _is_seam(self, cut: Utterance, since: int) -> bool:
         longest = self.wav.rate * self._settings.max_utterance_ms // 1000
@@ -151,10 +153,6 @@ class Pipeline:
             pcm=cut.samples.astype("<i2", copy=False).tobytes(),
             no_speech="a telephone's tones" if is_tone(cut.samples, self.wav.rate) else None,
         )
-
-
-def _key(window: Window) -> str:
-    return f"{window.leg}:{window.start}"
 
 
 def _is_done(piece: _Piece) -> bool:

@@ -48,7 +48,7 @@ def is_tone(samples: Samples, rate: int) -> bool:
     powers = np.einsum("ij,ij->i", moments, moments)
     loudest = int(powers.argmax())
     # Most utterances are known by one moment: a voice.
-    if _purity(_spectra(moments[loudest : loudest + 1]))[0] < PURE:
+    if not _is_pure(moments[loudest]):
         return False
     loud = powers > LOUD * powers.max()
     spectra = _spectra(moments)
@@ -67,6 +67,18 @@ def _is_steady(peaks: npt.NDArray[np.float64], clean: npt.NDArray[np.bool_]) -> 
 @cache
 def _window(size: int) -> npt.NDArray[np.float32]:
     return np.hanning(size).astype(np.float32)
+
+
+def _is_pure(moment: Moments) -> bool:
+    """Whether nearly all of one moment is in its two highest peaks."""
+    (spectrum,) = _spectra(moment[np.newaxis])
+    rest = total = float(spectrum.sum())
+    for _ in range(2):
+        top = int(spectrum.argmax())
+        peak = spectrum[max(0, top - LOBE) : top + LOBE + 1]
+        rest -= float(peak.sum())
+        peak[:] = 0.0
+    return total - rest >= PURE * total
 
 
 def _spectra(moments: Moments) -> Moments:

@@ -62,16 +62,21 @@ class GrowingWav:
             start: first sample, from the beginning of the recording.
             end: one past the last.
         """
-        step = SAMPLE_BYTES * self.channels
-        found = np.empty(max(0, end - start), dtype=np.int16)
+        if end - start <= PIECE_FRAMES:
+            return self._piece(channel, start, end)
+        found = np.empty(end - start, dtype=np.int16)
         for at in range(0, len(found), PIECE_FRAMES):
-            piece = found[at : at + PIECE_FRAMES]
-            data = os.pread(self._fd, len(piece) * step, self._data + (start + at) * step)
-            whole = len(data) // step
-            piece[:whole] = np.frombuffer(data, "<i2", whole * self.channels)[channel :: self.channels]
-            if whole < len(piece):
-                return found[: at + whole]
+            piece = self._piece(channel, start + at, min(end, start + at + PIECE_FRAMES))
+            found[at : at + len(piece)] = piece
+            if at + len(piece) < min(len(found), at + PIECE_FRAMES):
+                return found[: at + len(piece)]
         return found
+
+    def _piece(self, channel: int, start: int, end: int) -> Samples:
+        """Read at once; a view of both channels."""
+        step = SAMPLE_BYTES * self.channels
+        data = os.pread(self._fd, max(0, end - start) * step, self._data + start * step)
+        return np.frombuffer(data, "<i2", len(data) // step * self.channels)[channel :: self.channels]
 
     def close(self) -> None:
         """Close the file."""

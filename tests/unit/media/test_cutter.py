@@ -105,6 +105,7 @@ def test_spans_never_overlap_are_never_too_long_and_stay_within(told: list[Frame
 
 @settings(max_examples=300, deadline=None)
 @given(ANY)
+@example(frames("2n 25. 5s"))
 def test_clear_speech_is_covered_to_its_last_frame(told: list[Frame]) -> None:
     covered = [False] * len(told)
     for span in cut(told):

@@ -141,9 +141,9 @@ def test_a_pause_moves_the_bridge_in_the_file(audio: bytes, tmp_path: Path) -> N
     paused = Pipeline(GrowingWav(path), Media(), {})
     plain.advance([(30 * US, None)], [], final=False)
     paused.advance([(50 * US, None)], [(10 * US, 30 * US)], final=False)
-    assert [(w.leg, w.start) for w in plain._windows] == [("caller", 0), ("agent", 30 * RATE)]
+    assert [(w.leg, w.start) for _, w in plain._windows] == [("caller", 0), ("agent", 30 * RATE)]
     cut_apart = [("caller", 0, 10 * RATE), ("caller", 10 * RATE, None), ("agent", 30 * RATE, None)]
-    assert [(w.leg, w.start, w.end) for w in paused._windows] == cut_apart
+    assert [(w.leg, w.start, w.end) for _, w in paused._windows] == cut_apart
     plain.close()
     paused.close()
 
