@@ -60,28 +60,35 @@ def transcribe(config: Config) -> int:
 def _final_passes(
     config: Config, opened: Database, crew: Crew, policy: Policy, asking: Asking
 ) -> Iterator[None]:
-    """A thread for them beside the crew, with a model of its own; what goes wrong in it ends the crew."""
+    """Threads for them beside the crew, with a model of their own; what goes wrong in one ends the crew."""
     settings = config.transcribe
     if not settings.has_final:
         yield
         return
-    model = settings.models[-1]
     stopping = threading.Event()
 
-    def decode() -> None:
-        give_way()
-        messages = MESSAGES if settings.prompt else 0
-        threads = _threads(config)
+    def run(recogniser: Engine) -> None:
         legs = Legs(
-            Transcripts(opened, messages=messages), _engine(config, model, threads=threads),
-            Guard(second_opinion.voice), worker_name(), stopping, lease_s=settings.lease_s, windows=threads,
-            asking=asking,
+            Transcripts(opened, messages=MESSAGES if settings.prompt else 0), recogniser,
+            Guard(second_opinion.voice), worker_name(), stopping, lease_s=settings.lease_s,
+            windows=_threads(config) // recogniser.at_once, asking=asking,
         )  # fmt: skip
         wakeup = Wakeup(opened.dsn, [AUDIO])
         try:
             legs.run(wakeup, crew.busy, policy)
         finally:
             wakeup.close()
+            crew.stop()
+
+    def decode() -> None:
+        # First, since what is begun by a thread that gives way does so, too: the model's threads, and those here.
+        give_way()
+        try:
+            recogniser = _engine(config, settings.models[-1], threads=1, loops=_threads(config))
+            with ThreadPoolExecutor(recogniser.at_once, "leg") as beside:
+                for done in [beside.submit(run, recogniser) for _ in range(recogniser.at_once)]:
+                    done.result()
+        finally:
             crew.stop()
 
     with ThreadPoolExecutor(1, "final") as beside:

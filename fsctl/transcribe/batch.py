@@ -22,8 +22,6 @@ class Policy:
 
     batch: int = 4
     """Most utterances decoded together."""
-    windows: int = 1
-    """Most windows of a final pass decoded together: 30 s fill the cache by themselves."""
     shed_after_s: float = 20.0
     """Text of a call that goes on and that would be older than this is not decoded live."""
     beam: int = 2

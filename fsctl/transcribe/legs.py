@@ -1,7 +1,7 @@
-"""The final passes of a worker: one leg at a time, a few windows at a time.
+"""The final passes of a worker: one leg at a time in each of its threads, a window at a time, on a GPU a few.
 
-They have a thread and a model of their own, so that live text never waits for a window; on Linux that thread, and
-those that its model starts, also give way to all others.
+They have threads and a model of their own, so that live text never waits for a window; on Linux those threads, and
+those of the model, also give way to all others.
 """
 
 import contextlib
@@ -56,6 +56,7 @@ class Legs:
         """
         Args:
             engine: with the same model as live text, or a larger one; not the one that decodes live.
+            windows: decoded together.
             stopping: set by another thread; the window in hand is decoded to its end.
         """
         self._transcripts = transcripts
