@@ -72,6 +72,16 @@ def test_one_channel_of_any_rate_and_kind(
     assert wer.compare(expected("agent"), heard).deletions <= 2, heard
 
 
+def test_what_is_longer_than_whisper_can_hear_is_read_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    (sample,) = load_samples(["order-en"])
+    soundfile.write("both.wav", sample.caller_audio + sample.agent_audio, 16000)
+    assert sum(turn.end_ms - turn.start_ms for turn in sample.turns) > 35_000
+    assert cli.main(["transcribe", "both.wav", "--json"]) == 0
+    said = " ".join(turn.text for turn in sample.turns)
+    heard = " ".join(one["text"] for one in json.loads(capsys.readouterr().out)["segments"])
+    assert wer.compare(said, heard).rate < 0.1
+
+
 def test_a_wav_that_still_grows(legs: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
     Path("open.wav").write_bytes(header.render(16000, 2, 0) + legs.astype("<i2").tobytes())
     assert cli.main(["transcribe", "open.wav", "--vtt"]) == 0

@@ -540,6 +540,23 @@ def long_call(room: Room) -> None:
     assert room.rows("select count(*) from speech_window") == [(2,)]
 
 
+def test_a_window_is_decoded_with_its_pauses_and_with_those_that_were_squeezed(room: Room) -> None:
+    recording = room.record([(0.0, 2.0), (2.5, 4.0), (9.0, 11.0)], [])
+    work(worker(room, Counting(), final=False))
+    room.end(recording)
+    room.plan()
+    engine = Counting()
+    heard: list[Speech] = []
+
+    def listen(speech: Speech) -> list[Text]:
+        heard.append(speech)
+        return engine.count(speech)
+
+    engine.says = listen
+    work(worker(room, engine))
+    assert [(one.pauses, one.seams) for one in heard] == [((2.25, 4.4), (4.4,))]
+
+
 def test_a_poisoned_window_is_tried_alone_and_parked_and_the_live_text_of_it_stands(room: Room) -> None:
     recording = room.record(TWO_WINDOWS, [])
     work(worker(room, Counting(), final=False))

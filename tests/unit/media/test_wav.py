@@ -34,6 +34,16 @@ def ramp(frames: int) -> bytes:
     return np.stack([left, -left], axis=1).astype("<i2").tobytes()
 
 
+def test_a_long_read_ends_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    path.write_bytes(header() + ramp(20_000) + b"\x01")
+    wav = GrowingWav(path)
+    assert np.array_equal(wav.read(1, 3, 50_000), -(np.arange(3, 20_000)))
+    assert len(wav.read(0, 19_000, 99_000)) == 1000
+    assert len(wav.read(0, 20_000, 90_000)) == 0
+    wav.close()
+
+
 def sizes(trace: Path) -> list[int]:
     """The sizes a real recording had one after the other, from its empty header on.
 

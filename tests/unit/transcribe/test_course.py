@@ -37,6 +37,7 @@ def test_a_window_is_heard_in_parts_that_end_at_the_last_pause_that_fits() -> No
     _, heads = heard(window(60, [5, 16, 27, 29, 44, 50]), lambda head: reading("said", head.seconds))
     assert [head.seconds for head in heads] == pytest.approx([27, 23, 10])
     assert [head.wave[0] for head in heads] == pytest.approx([0, 27, 50])
+    assert [head.seams for head in heads] == [(5, 16), (2, 17), ()]
 
 
 def test_with_no_pause_late_enough_as_much_is_heard_as_can_be() -> None:

@@ -10,6 +10,7 @@ import pytest
 from fsctl.sim import load_samples
 from fsctl.transcribe import engine, guard, wer
 from fsctl.transcribe.engine import RATE, Engine, EngineOptions, Speech, to_16k
+from fsctl.transcribe.whisper_model import BEFORE_TOKENS, Network
 
 PROMPT = "Sarah Collins, AB-1234, refund, tracking number, courier."
 
@@ -59,6 +60,19 @@ def test_a_prompt_does_not_leak_into_the_text_of_silence(whisper: Engine) -> Non
     for wave in noises:
         for text in whisper.decode([Speech(wave.astype(np.float32), "en", prompt=PROMPT)])[0]:
             assert guard.suppressed_by(text), text
+
+
+def test_the_prompt_comes_first_and_the_last_of_what_was_said_before_after_it(model_dir: Path) -> None:
+    network = Network(
+        EngineOptions(model_dir=model_dir / "tiny.en", languages=["en"], device="cpu", threads=1)
+    )
+    alone = Speech(np.zeros(RATE, dtype=np.float32), "en")
+    prompt, before = "tracking number, courier", " ".join(f"word{i}" for i in range(99))
+    told = network.primer(replace(alone, prompt=prompt, before=before))
+    assert told[:-BEFORE_TOKENS] == network.primer(replace(alone, prompt=prompt))
+    assert told[-BEFORE_TOKENS:] == network.primer(replace(alone, before=before))
+    assert network.primer(replace(alone, before="word98"))[-2:] == told[-2:]
+    assert network.primer(alone) == []
 
 
 def test_each_word_has_its_time(whisper: Engine) -> None:
