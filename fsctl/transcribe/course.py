@@ -33,6 +33,8 @@ class Course:
         self._speech = speech
         self._at_s = 0.0
         self._before = ""
+        self._sure = 1.0
+        """The probability of the language: it was chosen by the first head."""
         self.texts: list[Text] = []
         """What was said so far, with its times in the speech."""
         self.head: Speech | None = self._head()
@@ -43,12 +45,14 @@ class Course:
 
         Args:
             told: the head, with its language.
-            sure: the probability of the language.
+            sure: the probability of the language, where it was not told.
         """
         if self._at_s and reading.doubt and told.seconds < DUBIOUS_REST_S:
             self.head = None
             return
-        self.texts += [_moved(text, self._at_s, sure) for text in reading.texts]
+        if not self._at_s:
+            self._sure = sure
+        self.texts += [_moved(text, self._at_s, self._sure) for text in reading.texts]
         said = " ".join(text.text for text in reading.texts)
         self._before = f"{self._before} {said}"[-BEFORE_CHARACTERS:] if reading.logprob > SURE_LOGPROB else ""
         self._at_s += reading.resume_s

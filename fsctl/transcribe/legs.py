@@ -156,7 +156,7 @@ class Legs:
             return False
         self._tries.update(one.id for one in together)
         speeches = [
-            self._asking.speech(audio[one.id], one.rate, job.context, **_rests_s(job, one))
+            self._asking.speech(audio[one.id], one.rate, job.context, **_breaks_s(job, one))
             for one in together
         ]
         try:
@@ -208,7 +208,8 @@ def give_way() -> bool:
     return True
 
 
-def _rests_s(job: Job, window: Window) -> dict[str, tuple[float, ...]]:
+def _breaks_s(job: Job, window: Window) -> dict[str, tuple[float, ...]]:
+    """Where a window may be parted; see ``Asking.speech``."""
     places = Places(window.pieces, window.rate)
     spoken = (job.spoken[id] for id in window.utterances if id in job.spoken)
     return {"pauses_s": places.pauses_s(spoken), "seams_s": places.seams_s}

@@ -576,6 +576,18 @@ def test_a_poisoned_window_is_tried_alone_and_parked_and_the_live_text_of_it_sta
     assert room.told()[0]["failed"] == 0
 
 
+def test_windows_are_decoded_together_where_that_is_faster(room: Room) -> None:
+    long_call(room)
+    engine = Counting()
+    legs = Legs(
+        room.transcripts, engine, lambda *_: None, "w", threading.Event(), lease_s=60, windows=2
+    )  # fmt: skip
+    while legs.work():
+        pass
+    assert [len(together) for together in engine.batches] == [2]
+    assert room.rows("select distinct state from speech_window") == [("done",)]
+
+
 def test_a_window_that_ends_its_worker_each_time_is_parked_and_the_others_are_decoded(room: Room) -> None:
     long_call(room)
     for _ in range(MAX_BEGUN):

@@ -69,7 +69,8 @@ def test_the_language_of_the_first_part_is_that_of_the_rest() -> None:
     course.take(told, reading("hola", told.seconds), 0.8)
     assert course.head is not None
     assert course.head.language == "es"
-    assert course.texts[0].language_probability == 0.8
+    course.take(course.head, reading("adiós", course.head.seconds), 1.0)
+    assert [text.language_probability for text in course.texts] == [0.8, 0.8]
 
 
 def test_an_utterance_is_heard_at_once() -> None:
