@@ -2,7 +2,8 @@
 
 An utterance is heard at once. A window may take minutes: each time as much of it is heard as Whisper can hear, up
 to a pause; it ends where it likes, in mid-phrase even, and what it left is heard again with what comes after it
-(Radford et al. 2022, section 3.8). What was said before goes along as a prompt, if Whisper was sure of it.
+(Radford et al. 2022, section 3.8). What was said before goes along as a prompt, if Whisper was sure of it. What
+stays doubtful is heard again in pieces as short as utterances: a few wrong words do not take the rest along.
 
 Pure. Called by: ``whisper``.
 """
@@ -14,8 +15,10 @@ from fsctl.transcribe.whisper_model import Reading
 
 HEAD_S = 28.0
 """Most that is heard at once: Whisper's 30 s, less what it needs to see that nothing follows."""
-LEAST_HEAD_S = 14.0
-"""With a pause later than this it ends there."""
+PIECE_S = 8.0
+"""Most that is heard at once of what stayed doubtful."""
+LATE_SHARE = 0.5
+"""With a pause in so much of its end it ends there."""
 LEAST_REST_S = 1.0
 """A shorter rest of a window holds no word that was left out."""
 DUBIOUS_REST_S = 3.0
@@ -32,6 +35,8 @@ class Course:
     def __init__(self, speech: Speech) -> None:
         self._speech = speech
         self._at_s = 0.0
+        self._most_s, self._doubted_s = HEAD_S, 0.0
+        """How much is heard at once; and up to where in pieces."""
         self._before = ""
         self._sure = 1.0
         """The probability of the language: it was chosen by the first head."""
@@ -50,20 +55,27 @@ class Course:
         if self._at_s and reading.doubt and told.seconds < DUBIOUS_REST_S:
             self.head = None
             return
+        if reading.doubt and self._speech.timestamps and told.seconds > PIECE_S:
+            self._most_s, self._doubted_s, self._before = PIECE_S, self._at_s + told.seconds, ""
+            self.head = self._head()
+            return
         if not self._at_s:
             self._sure = sure
         self.texts += [_moved(text, self._at_s, self._sure) for text in reading.texts]
         said = " ".join(text.text for text in reading.texts)
         self._before = f"{self._before} {said}"[-BEFORE_CHARACTERS:] if reading.logprob > SURE_LOGPROB else ""
         self._at_s += reading.resume_s
+        if self._at_s >= self._doubted_s:
+            self._most_s = HEAD_S
         self._speech = replace(self._speech, language=told.language)
         self.head = self._head() if self._speech.seconds - self._at_s >= LEAST_REST_S else None
 
     def _head(self) -> Speech:
         begin_s, end_s = self._at_s, self._speech.seconds
-        if self._speech.timestamps and end_s - begin_s > HEAD_S:
-            late = [pause for pause in self._speech.pauses if LEAST_HEAD_S < pause - begin_s <= HEAD_S]
-            end_s = max(late, default=begin_s + HEAD_S)
+        most_s = self._most_s
+        if self._speech.timestamps and end_s - begin_s > most_s:
+            late = [one for one in self._speech.pauses if LATE_SHARE * most_s < one - begin_s <= most_s]
+            end_s = max(late, default=begin_s + most_s)
         return replace(
             self._speech,
             wave=self._speech.wave[int(begin_s * RATE) : int(end_s * RATE)],

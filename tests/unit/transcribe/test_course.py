@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsctl.transcribe.course import HEAD_S, LEAST_HEAD_S, LEAST_REST_S, Course
+from fsctl.transcribe.course import HEAD_S, LATE_SHARE, LEAST_REST_S, PIECE_S, Course
 from fsctl.transcribe.engine import RATE, Speech, Text
 from fsctl.transcribe.whisper_model import Reading
 
@@ -62,6 +62,23 @@ def test_what_was_said_goes_along_while_it_is_sure() -> None:
     assert [head.before.split() for head in heads] == [[], ["one"], ["one", "two"], []]
 
 
+def test_what_stays_doubtful_is_heard_again_in_short_pieces_and_what_follows_is_not() -> None:
+    def read(head: Speech) -> Reading:
+        wrong = head.wave[0] == 0 and head.seconds > PIECE_S
+        return reading("wrong" if wrong else "said", head.seconds, doubt="repeats" if wrong else None)
+
+    course, heads = heard(window(60, [6, 11, 18, 25, 50]), read)
+    assert [head.seconds for head in heads] == pytest.approx([25, 6, 5, 7, 7, 25, 10])
+    assert {text.text for text in course.texts} == {"said"}
+    assert [head.before for head in heads[:2]] == ["", ""]
+
+
+def test_what_stays_doubtful_even_so_is_left_to_the_guard() -> None:
+    course, heads = heard(window(20), lambda head: reading("wrong", head.seconds, doubt="unsure"))
+    assert [head.seconds for head in heads] == pytest.approx([20, 8, 8, 4])
+    assert [text.text for text in course.texts] == ["wrong"] * 3
+
+
 def test_the_language_of_the_first_part_is_that_of_the_rest() -> None:
     course = Course(window(40))
     assert course.head is not None
@@ -91,7 +108,7 @@ def test_all_is_heard_to_its_end_wherever_whisper_stops(
     course, heads = heard(window(seconds, sorted(pause for pause in pauses if pause < seconds)), read)
     assert heads[0].wave[0] == 0
     assert seconds - course.texts[-1].end_s < LEAST_REST_S + 0.01
-    assert all(head.seconds <= HEAD_S for head in heads)
+    assert all(head.seconds <= HEAD_S + 1 / RATE for head in heads)
     for head, after in pairwise(heads):
         assert head.wave[0] < after.wave[0] <= head.wave[-1] + 0.01
-        assert head.seconds > LEAST_HEAD_S or head.wave[-1] > seconds - 0.01
+        assert head.seconds > LATE_SHARE * HEAD_S or head.wave[-1] > seconds - 0.01
