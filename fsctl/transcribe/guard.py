@@ -10,7 +10,7 @@ To add a rule: one function, and one line in RULES. To add a phrase: ``invention
 """
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fsctl.transcribe.doubt import HIGHEST_COMPRESSION, compression
@@ -22,15 +22,17 @@ Voice = Callable[[Waveform], float]
 
 NO_SPEECH, LOGPROB = 0.45, -0.6
 """Above the first, or below the second, a text is doubted; every text of noise, tones or music was."""
-LEAST_VOICE = 0.3
-"""In what is no voice Silero hears 0.26 at most; in doubted telephone speech, clean or in noise, 0.41 and more."""
+LEAST_VOICE = 0.4
+"""In most of what is no voice Silero hears 0.36 at most; in telephone speech, clean or in noise, 0.41 and more."""
 MUCH_NO_SPEECH, LOW_LOGPROB, LEAST_CLEAR_VOICE = 0.5, -1.0, 0.6
 """Beyond both of the first a text is doubted so much that a voice must be clear. In loud tones, hum, wind and music
 of the wide band Silero hears up to 0.57; in speech that is doubted so much, at 5 dB of noise, 0.9 and more."""
 SURE_NO_SPEECH, SURE_LOGPROB = 0.7, -0.7
 """Beyond both of these a phrase that is known to be invented is not believed, whoever spoke meanwhile."""
-REPEATED, REPEATED_SURELY = 5, 10
-"""So often in a row nobody says the same words: in doubt, and at all."""
+REPEATED, REPEATED_SURELY = 4, 10
+"""So often in a row nobody says the same words: where no clear voice is heard, and at all."""
+LONG_GROUP, LONGEST_GROUP = 6, 16
+"""So many words nobody says even twice in a row, where no clear voice is heard; longer are not looked for."""
 CLEAR_VOICE = 0.8
 AROUND_S = 0.2
 """Heard before and after a text in a longer stretch of audio: its times are not known better."""
@@ -63,6 +65,17 @@ class Evidence:
         said = folded(self.text.text)
         return said in INVENTED or any(part in said for part in PARTS_INVENTED)
 
+    @property
+    def is_repeated(self) -> bool:
+        """Whether it says the same again and again, as a decoder does that went round in circles."""
+        words = folded(self.text.text).split()
+        ratio = max(self.text.compression, compression(self.text.text))
+        return (
+            ratio > HIGHEST_COMPRESSION
+            or _in_a_row(words, REPEATED, range(1, LONG_GROUP))
+            or _in_a_row(words, 2, range(LONG_GROUP, LONGEST_GROUP + 1))
+        )
+
 
 def no_letters(evidence: Evidence) -> bool:
     """Dots, dashes and notes are not words."""
@@ -70,8 +83,8 @@ def no_letters(evidence: Evidence) -> bool:
 
 
 def no_voice(evidence: Evidence) -> bool:
-    """The recogniser doubts it, or is known to invent it, and nobody hears a voice."""
-    return evidence.has_no_voice and (evidence.is_doubted or evidence.is_invented)
+    """The recogniser doubts it, goes round in circles, or is known to invent it, and nobody hears a voice."""
+    return evidence.has_no_voice and (evidence.is_doubted or evidence.is_invented or evidence.is_repeated)
 
 
 def no_speech(evidence: Evidence) -> bool:
@@ -97,13 +110,12 @@ def invented(evidence: Evidence) -> bool:
 def repeated(evidence: Evidence) -> bool:
     """The same words again and again: the decoder went round in circles.
 
-    Sooner where it is not sure of them and no clear voice is heard: digits that are read out repeat, too.
+    Sooner where no clear voice is heard, or, if nobody listened, where it is not sure of them: digits that are read
+    out repeat, too.
     """
     words = folded(evidence.text.text).split()
-    if not evidence.is_doubted or (evidence.voice or 0.0) > CLEAR_VOICE:
-        return _in_a_row(words, REPEATED_SURELY)
-    ratio = max(evidence.text.compression, compression(evidence.text.text))
-    return ratio > HIGHEST_COMPRESSION or _in_a_row(words, REPEATED)
+    is_clear = not evidence.is_doubted if evidence.voice is None else evidence.voice > CLEAR_VOICE
+    return _in_a_row(words, REPEATED_SURELY, range(1, 5)) or (evidence.is_repeated and not is_clear)
 
 
 Rule = Callable[[Evidence], bool]
@@ -126,7 +138,7 @@ class Guard:
     def __call__(self, text: Text, speech: Speech) -> str | None:
         """The name of the rule by which it was not spoken, or None: it is text."""
         alone = Evidence(text, None)
-        if self._voice is None or not (alone.is_doubted or alone.is_invented):
+        if self._voice is None or not (alone.is_doubted or alone.is_invented or alone.is_repeated):
             return suppressed_by(text)
         return suppressed_by(text, self._voice(_heard_in(text, speech)))
 
@@ -158,10 +170,10 @@ def _heard_in(text: Text, speech: Speech) -> Waveform:
     return speech.wave[begin : max(begin, int((text.end_s + AROUND_S) * RATE))]
 
 
-def _in_a_row(words: Sequence[str], times: int) -> bool:
-    """Whether a group of up to four words stands so often in a row."""
+def _in_a_row(words: Sequence[str], times: int, sizes: Iterable[int]) -> bool:
+    """Whether a group of so many words stands so often in a row."""
     return any(
         all(words[i] == words[i + size] for i in range(start, start + size * (times - 1)))
-        for size in (1, 2, 3, 4)
+        for size in sizes
         for start in range(len(words) - size * times + 1)
     )
