@@ -1,5 +1,6 @@
 """Events on their way to a CRM that fails in every way: each at least once, in order per thread."""
 
+import logging
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from fsctl.crm.delivery import Courier
 from fsctl.crm.events import ON_REQUEST
 from fsctl.crm.outward import Outward
 from fsctl.crm.sequencer import Sequencer
+from fsctl.patience import Patience
 from fsctl.store import deliveries, migrate
 from fsctl.store.alarms import Alarms
 from fsctl.store.db import Database, Wakeup
@@ -440,8 +442,10 @@ def _had(receiver: Receiver) -> int:
 
 
 def _wait_for(so: Callable[[], object]) -> None:
+    """However long Postgres is away: each connection of a pool learns by itself that its server is gone."""
+    patience = Patience(logging.getLogger(__name__), sleep=gevent.sleep, first_s=0.05, most_s=0.2)
     with gevent.Timeout(60):
-        while not so():
+        while not patience.until_done(so):
             gevent.sleep(0.05)
 
 

@@ -1,6 +1,7 @@
 """The inbox on a real Postgres: each post once, and one that cannot be processed costs no other."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 
 from fsctl import cli
 from fsctl.errors import BadInput, DatabaseDown
+from fsctl.patience import Patience
 from fsctl.store import audit, inbox
 from fsctl.store.audit import Audit, Entry
 from fsctl.store.db import Database, Transaction, Wakeup
@@ -207,8 +209,10 @@ def test_while_postgres_is_away_posts_wait_and_nothing_fails(open_folder: Path) 
     with pytest.raises(DatabaseDown):
         ours.process(each(handle), 10)
     server.start()
-    assert ours.counts() == {"waiting": 1, "failed": 0}
-    assert ours.process(each(note), 10) == 1
+    # Each connection of the pool learns by itself that its server is gone.
+    patience = Patience(logging.getLogger(__name__), first_s=0.05, most_s=0.2)
+    assert patience.until_done(ours.counts) == {"waiting": 1, "failed": 0}
+    assert patience.until_done(lambda: ours.process(each(note), 10)) == 1
     database.close()
     server.stop()
 
