@@ -52,12 +52,16 @@ class Evidence:
         return self.text.no_speech > NO_SPEECH or self.text.logprob < LOGPROB
 
     @property
+    def is_doubted_much(self) -> bool:
+        """Whether it is nearly sure that it heard none."""
+        return self.text.no_speech > MUCH_NO_SPEECH and self.text.logprob < LOW_LOGPROB
+
+    @property
     def has_no_voice(self) -> bool:
         """Whether somebody listened and heard nobody; or nobody clearly, where the text is doubted much."""
         if self.voice is None:
             return False
-        much = self.text.no_speech > MUCH_NO_SPEECH and self.text.logprob < LOW_LOGPROB
-        return self.voice < (LEAST_CLEAR_VOICE if much else LEAST_VOICE)
+        return self.voice < (LEAST_CLEAR_VOICE if self.is_doubted_much else LEAST_VOICE)
 
     @property
     def is_invented(self) -> bool:
@@ -102,9 +106,14 @@ def no_speech(evidence: Evidence) -> bool:
 
 
 def invented(evidence: Evidence) -> bool:
-    """A phrase that Whisper is known to invent, where it is far from sure that anybody spoke."""
+    """A phrase that Whisper is known to invent, where it is far from sure that anybody spoke, and nobody is surer."""
     text = evidence.text
-    return evidence.is_invented and text.no_speech > SURE_NO_SPEECH and text.logprob < SURE_LOGPROB
+    if not evidence.is_invented:
+        return False
+    unclear = evidence.voice is not None and evidence.voice < CLEAR_VOICE
+    return (text.no_speech > SURE_NO_SPEECH and text.logprob < SURE_LOGPROB) or (
+        evidence.is_doubted_much and unclear
+    )
 
 
 def repeated(evidence: Evidence) -> bool:

@@ -95,6 +95,14 @@ def test_who_goes_round_in_circles_is_believed_only_with_a_clear_voice_however_s
     assert Guard(lambda _: voice)(text(loop, no_speech=0.1, logprob=-0.2), speech) == rule
 
 
+@pytest.mark.parametrize(("voice", "rule"), [(0.63, "invented"), (0.9, None)])
+def test_what_whisper_invents_needs_a_clear_voice_where_it_is_doubted_much(
+    voice: float, rule: str | None
+) -> None:
+    told = text("I'll see you in the next video.", no_speech=0.64, logprob=-1.17)
+    assert Guard(lambda _: voice)(told, Speech(np.zeros(RATE, dtype=np.float32), "en")) == rule
+
+
 def test_what_a_speaker_comes_back_to_is_no_circle() -> None:
     told = text("I have to go to the other side. You know that I have to go to the other side.")
     assert Guard(lambda _: 0.1)(told, Speech(np.zeros(RATE, dtype=np.float32), "en")) is None
