@@ -106,7 +106,7 @@ def no_speech(evidence: Evidence) -> bool:
 
 
 def invented(evidence: Evidence) -> bool:
-    """A phrase that Whisper is known to invent, where it is far from sure that anybody spoke, and nobody is surer."""
+    """A phrase that Whisper is known to invent, where nobody is sure that anybody spoke."""
     text = evidence.text
     if not evidence.is_invented:
         return False

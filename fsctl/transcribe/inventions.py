@@ -37,6 +37,6 @@ PARTS_INVENTED = (
     "legenda adriana zanotto", "sous titres", "untertitel von", "sottotitoli creati",
     "transcription by castingwords",
     "copyright wdr", "dimatorzok", "otter ai", "rev com", "like and subscribe", "subscribe to my channel",
-    "subscribe to the channel", "beep beep",
+    "subscribe to the channel", "in the next video", "beep beep",
 )  # fmt: skip
 """Anywhere in it."""
