@@ -8,6 +8,7 @@ Called by: ``pipeline``, once for each utterance.
 """
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,8 @@ LOUD = 0.03
 """Moments with less than this share of the power of the loudest are the pauses between tones."""
 STEADY = 0.85
 """Share of the power in pure moments, and of their successions that do not drift."""
+EVEN, EVEN_SHARE = 0.2, 0.6
+"""The heights of two loud moments that follow each other differ by no more than this share in so many of them."""
 LEAST = 4
 """Successions without drift, a quarter of a second of tone: with fewer nothing is said."""
 
@@ -44,17 +47,23 @@ def is_tone(samples: Samples, rate: int) -> bool:
     count = len(samples) // step // size
     if count <= LEAST:
         return False
-    moments = samples[: count * size * step : step].reshape(count, size).astype(np.float32)
+    moments = samples[: count * size * step : step].reshape(count, size)
+    if not _is_even(moments.max(axis=1).tolist()):
+        return False  # Nearly every voice is known by this, and the rest is ten times the work.
+    moments = moments.astype(np.float32)
     powers = np.einsum("ij,ij->i", moments, moments)
-    loudest = int(powers.argmax())
-    # Most utterances are known by one moment: a voice.
-    if not _is_pure(moments[loudest]):
-        return False
     loud = powers > LOUD * powers.max()
     spectra = _spectra(moments)
     purity = _purity(spectra)
     pure = float(powers[loud & (purity >= PURE)].sum()) >= STEADY * float(powers[loud].sum())
     return pure and _is_steady(_peaks(spectra) * rate / step / size, loud & (purity >= CLEAN))
+
+
+def _is_even(tops: list[int]) -> bool:
+    """Whether each loud moment reaches as high as the next: of tones nine in ten do, of speech four."""
+    least = LOUD**0.5 * max(tops)
+    pairs = [(one, next_) for one, next_ in pairwise(tops) if min(one, next_) > least]
+    return sum(abs(one - next_) <= EVEN * max(one, next_) for one, next_ in pairs) >= EVEN_SHARE * len(pairs)
 
 
 def _is_steady(peaks: npt.NDArray[np.float64], clean: npt.NDArray[np.bool_]) -> bool:
@@ -67,18 +76,6 @@ def _is_steady(peaks: npt.NDArray[np.float64], clean: npt.NDArray[np.bool_]) -> 
 @cache
 def _window(size: int) -> npt.NDArray[np.float32]:
     return np.hanning(size).astype(np.float32)
-
-
-def _is_pure(moment: Moments) -> bool:
-    """Whether nearly all of one moment is in its two highest peaks."""
-    (spectrum,) = _spectra(moment[np.newaxis])
-    rest = total = float(spectrum.sum())
-    for _ in range(2):
-        top = int(spectrum.argmax())
-        peak = spectrum[max(0, top - LOBE) : top + LOBE + 1]
-        rest -= float(peak.sum())
-        peak[:] = 0.0
-    return total - rest >= PURE * total
 
 
 def _spectra(moments: Moments) -> Moments:
