@@ -5,6 +5,7 @@ Called by: ``segmenter``.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
@@ -76,6 +77,8 @@ class Cutter:
         """Of the open span; None in silence."""
         self._frames: list[Frame] = []
         """Of the open span, from its first voiced frame on."""
+        self._voiced = 0
+        """How many frames of the open span are."""
         self._last_voiced = 0
         self._votes = 0
         """Whether the last frames of the open span were voiced, one a bit."""
@@ -86,11 +89,15 @@ class Cutter:
     def due(self) -> int:
         """No span can be over before so many frames have been seen."""
         if self._begin is None:
-            onset = 0 if self._recent else -(-ONSET_CLEAR_MS // self._frame_ms)
-            return self._count + min(onset + self._hangover, self._longest)
-        # The next frame may be voiced and stand clear of the noise: less patience is due behind it.
-        lasting = min(self._last_voiced + 1 + self._patience(), self._count + 1 + self._hangover)
-        return min(lasting, self._begin + self._longest)
+            begin, missing = self._count, self._least - _voiced(self._recent)
+        else:
+            begin, missing = self._begin, 0 if self._is_rest else self._least - self._voiced
+        if self._begin is None or missing > 0:
+            lasting = self._count + max(0, missing) + self._hangover
+        else:
+            # The next frame may be voiced and stand clear of the noise: less patience is due behind it.
+            lasting = min(self._last_voiced + 1 + self._patience(), self._count + 1 + self._hangover)
+        return min(lasting, begin + self._longest)
 
     def take(self, frame: Frame) -> Span | None:
         """Look at the next frame; returns the span that is over with it, if one is."""
@@ -99,6 +106,7 @@ class Cutter:
             self._listen(frame)
             return None
         self._frames.append(frame)
+        self._voiced += frame.voiced
         self._votes = (self._votes << 1 | frame.voiced) & SUSTAIN_MASK
         silent = self._count - 1 - self._last_voiced
         if frame.voiced and self._votes.bit_count() >= SUSTAIN:
@@ -132,7 +140,7 @@ class Cutter:
             del frames[0]
         first = self._count - len(frames)
         self._begin = max(self._free, first - self._padding(frames[0], LEAD_MS, LEAD_NOISY_MS))
-        self._frames = frames
+        self._frames, self._voiced = frames, _voiced(frames)
         self._votes = SUSTAIN_MASK
         self._last_voiced = self._count - 1
 
@@ -147,7 +155,7 @@ class Cutter:
         last = self._frames[self._last_voiced - self._count]
         end = min(self._count, self._last_voiced + 1 + self._padding(last, TAIL_MS, TAIL_NOISY_MS))
         span = None
-        if self._is_rest or sum(frame.voiced for frame in self._frames) >= self._least:
+        if self._is_rest or self._voiced >= self._least:
             span = Span(self._begin, end)
             self._free = end
         self._begin = None
@@ -214,3 +222,7 @@ class Cutter:
         noisy = min(max((QUIET_RANGE - decibels(frame.reach)) / (QUIET_RANGE - NOISY_RANGE), 0.0), 1.0)
         padding = quiet_ms + (noisy_ms - quiet_ms) * noisy
         return min(int(padding) // self._frame_ms, self._hangover)
+
+
+def _voiced(frames: Iterable[Frame]) -> int:
+    return sum(frame.voiced for frame in frames)

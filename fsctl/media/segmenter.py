@@ -78,11 +78,12 @@ class Segmenter:
         heard, rate = (frames, self._rate) if native else (_narrow(frames), 8000)
         data, size = heard.tobytes(), 2 * heard.shape[1]
         is_speech, skip, take = self._vad.is_speech, self._cutter.skip, self._cutter.take
+        new = tuple.__new__  # what Frame() comes to, at a third of the cost
         for at, (energy, reach, passes, clear) in enumerate(self._floor.hear(energies)):
-            voiced = passes and is_speech(data[at * size : (at + 1) * size], rate)
+            voiced = passes and is_speech(data[at * size : (at + 1) * size], rate, size // 2)
             if not voiced and skip():
                 continue
-            span = take(Frame(voiced, voiced and clear, energy / self._frame, reach))
+            span = take(new(Frame, (voiced, voiced and clear, energy / self._frame, reach)))
             if span is not None:
                 yield self._stretch(span)
 
