@@ -21,7 +21,7 @@ from fsctl.backoff import Backoff
 from fsctl.config import Media, Node
 from fsctl.errors import ArchiveError, AudioError, DatabaseDown
 from fsctl.logs import about
-from fsctl.media import archive, codec
+from fsctl.media import archive, beat, codec
 from fsctl.media.fork import CHANNEL
 from fsctl.media.pipeline import Pipeline
 from fsctl.media.wav import GrowingWav
@@ -29,7 +29,6 @@ from fsctl.store.recordings import Cuts, LiveRecording, Recordings
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.05
 STEP_S = 0.02
 """In which a recording grows."""
 ROUNDING = 1e-6
@@ -39,9 +38,9 @@ LIVE_S = 0.5
 SCAN_S = 2.0
 TURN_S = 0.005
 """So long a round may hold the hub before others get a turn."""
-MOST_BYTES = 1 << 18
+MOST_BYTES = 3 << 17
 """Audio that is stored at once: more takes memory, and saves nothing."""
-LONGEST_WAIT_S = 0.5
+LONGEST_WAIT_S = 0.7
 """A file may grow faster than time passes: one that waited for the disk, or for the network."""
 SETTLED_S = 1.0
 """A file whose size has not changed for so long, of a call that has ended, is whole."""
@@ -107,7 +106,7 @@ class Spool:
             try:
                 self.tick()
                 backoff.reset()
-                gevent.sleep(TICK_S)
+                gevent.sleep(beat.wait_s(self._clock(), beat.TICK))
             except DatabaseDown as error:
                 log.warning("%s; the audio waits on disk", error)
                 self._forget()

@@ -28,6 +28,7 @@ from websockets.server import ServerProtocol
 from fsctl.config import Node, Websocket
 from fsctl.errors import DatabaseDown
 from fsctl.logs import about
+from fsctl.media import beat
 from fsctl.media.admission import Refused, admit
 from fsctl.media.connection import MESSAGE_BYTES, Connection, Ended
 from fsctl.media.writer import GrowingFile
@@ -37,7 +38,6 @@ from fsctl.store.recordings import Recordings
 
 log = logging.getLogger(__name__)
 
-ROUND_S = 0.05
 TURN_S = 0.005
 """So long a round may hold the hub before others get a turn."""
 HANDSHAKE_S = 5.0
@@ -80,7 +80,7 @@ class Forks:
         try:
             while True:
                 self.round()
-                gevent.sleep(ROUND_S)
+                gevent.sleep(beat.wait_s(self._clock(), beat.ROUND))
         finally:
             self.server.stop()
             teller.kill()
