@@ -1,20 +1,21 @@
 """What does it cost to cut live calls into utterances, and how soon are they there?
 
-Two-leg recordings grow in a folder as FreeSWITCH writes them (16 kHz stereo, 20 ms at a time). In one run, on
-the same files at the same time, each in a process of its own:
+Two-leg recordings grow in a folder as FreeSWITCH writes them (16 kHz stereo, 20 ms at a time). One source after
+the other, for a node has one, each in a process of its own and beside a process of the floor:
 
 * floor: reads the bytes that are new five times a second, and does nothing with them;
 * spool: the media reader as ``fsctl media`` runs it (voice detection, both legs, utterances stored in a real,
   embedded Postgres);
-* websocket: the same audio at the same time in masked frames of 20 ms, as mod_audio_fork sends it: taken, written
-  as recordings, and read from there as by the spool reader, all in one process.
+* websocket: the same audio in masked frames of 20 ms, as mod_audio_fork sends it: taken, written as recordings,
+  and read from there as by the spool reader, all in one process.
 
-    python benchmarks/media.py [--calls 100] [--seconds 60] [--rate 16000] [--quick] [--json]
+    python benchmarks/media.py [--calls 250] [--seconds 60] [--rate 16000] [--quick] [--json]
 
-Cores are CPU seconds of the reading process a second, for 1000 calls (Postgres is not in them). Memory is what
-the process grew by since before its first recording. Latency is from the last loud frame of an utterance (35 dB
-below its loudest, by energy) to its commit, less what the writer of this benchmark was late with that frame;
-utterances cut for their length are left out.
+Cores are CPU seconds of the reading process a second, for 1000 calls (Postgres is not in them). What a process does
+however few calls there are is multiplied with them, so few calls look dear. Memory is what the process grew by since
+before its first recording. Latency is from the last loud frame of an utterance (35 dB below its loudest, by energy)
+to its commit, less what the writer of this benchmark was late with that frame; utterances cut for their length are
+left out.
 """
 
 import argparse
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 SCALE = 1000
 GOALS = {"spool": 0.8, "websocket": 1.5}
 """Source -> cores for SCALE calls. To add a source: a line here, one in READERS, and what feeds it."""
-NODES = {"spool": "fs1", "websocket": "fs2"}
+NODE = "fs1"
 SECRET = "of-a-benchmark-only"
 GOAL_KB, SLACK_MS = 50.0, 250.0
 WARM_S = 3.0
@@ -54,8 +55,10 @@ DEPTH = 0.018
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--calls", type=int, default=100, help="recordings that grow (default 100)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="measured time (default 60)")
+    parser.add_argument("--calls", type=int, default=250, help="recordings that grow (default 250)")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="measured time of each source (default 60)"
+    )
     parser.add_argument("--rate", type=int, default=16000, help="samples a second: 8000 or 16000 (default)")
     parser.add_argument("--quick", action="store_true", help="20 calls for 15 s")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -69,45 +72,44 @@ def main() -> None:
     if options.reader:
         print(json.dumps(READERS[options.reader](options)))
         return
-    with tempfile.TemporaryDirectory(prefix="fsctl-bench-", ignore_cleanup_errors=True) as name:
-        Path(name).chmod(0o755)
-        report(measure(Path(name), options), options, as_json=options.json)
+    found = {}
+    for source in GOALS:
+        with tempfile.TemporaryDirectory(prefix="fsctl-bench-", ignore_cleanup_errors=True) as name:
+            Path(name).chmod(0o755)
+            found[source] = measure(source, Path(name), options)
+    report(found, options, as_json=options.json)
 
 
-def measure(folder: Path, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Let the recordings grow and every reader read them."""
-    spools = {node: folder / node for node in NODES.values()}
-    legs = conversations(options.rate, options.seconds + 4 * WARM_S)
+def measure(source: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Let the recordings grow, and one source and the floor read them."""
+    spools = {name: folder / name for name in GOALS}
+    legs = conversations(options.calls, options.rate, options.seconds + 4 * WARM_S)
     with database(folder / "postgres") as dsn, socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         server.close()
-        for node, spool in spools.items():
+        for spool in spools.values():
             spool.mkdir()
-            begin_calls(dsn, node, spool, options.calls, recorded=node == NODES["spool"])
-        paths = [spools[NODES["spool"]] / f"fs1-{n}.wav" for n in range(options.calls)]
-        files = [path.open("wb", buffering=0) for path in paths]
+        begin_calls(dsn, spools[source], options.calls, recorded=source == "spool")
+        files = [(spools["spool"] / f"{NODE}-{n}.wav").open("wb", buffering=0) for n in range(options.calls)]
         for file in files:
             file.write(header.render(options.rate, 2, 0))
-        readers = {name: subprocess.Popen(_command(name, dsn, spools, port, options), stdout=subprocess.PIPE,
-                                          text=True) for name in READERS}  # fmt: skip
-        forks = [open_fork(port, n) for n in range(options.calls)]
+        where = {"floor": spools["spool"], source: spools[source]}
+        readers = {name: subprocess.Popen(_command(name, dsn, spool, port, options), stdout=subprocess.PIPE,
+                                          text=True) for name, spool in where.items()}  # fmt: skip
+        forks = [open_fork(port, n) for n in range(options.calls)] if source == "websocket" else []
         feeds = [*(file.write for file in files), *(partial(send, fork) for fork in forks)]
         began = time.time()
-        late = grow(feeds, legs, options.rate, readers)
-        found = {name: json.loads(child.communicate()[0]) for name, child in readers.items()}
-    for name, result in found.items():
-        result["cores"] = result["cpu_s"] / options.seconds * SCALE / options.calls
-        stored = result.pop("stored", [])
-        result["latency_ms"] = latencies(stored, legs, options.rate, began, late) if name != "floor" else []
-        result["late_ms"] = max(late) * 1000
-    return found
+        late = grow(feeds, legs, options, readers)
+        floor, found = (json.loads(readers[name].communicate()[0]) for name in where)
+    stored = found.pop("stored")
+    scale = SCALE / options.calls / options.seconds
+    found |= {"cores": found["cpu_s"] * scale, "floor": floor["cpu_s"] * scale, "late_ms": max(late) * 1000}
+    return found | {"latency_ms": latencies(stored, legs, options.rate, began, late)}
 
 
-def _command(
-    name: str, dsn: str, spools: Mapping[str, Path], port: int, options: argparse.Namespace
-) -> list[str]:
+def _command(name: str, dsn: str, spool: Path, port: int, options: argparse.Namespace) -> list[str]:
     given = {
-        "reader": name, "dsn": dsn, "spool": spools[NODES.get(name, NODES["spool"])], "port": port,
+        "reader": name, "dsn": dsn, "spool": spool, "port": port,
         "calls": options.calls, "seconds": options.seconds, "rate": options.rate,
     }  # fmt: skip
     return [
@@ -119,7 +121,7 @@ def _command(
 
 def open_fork(port: int, number: int) -> socket.socket:
     """A connection as mod_audio_fork makes it, when the reader listens."""
-    path = sign(SECRET, f"{NODES['websocket']}-{number}", int(time.time()) + 60)
+    path = sign(SECRET, f"{NODE}-{number}", int(time.time()) + 60)
     deadline = time.monotonic() + 20
     while True:
         try:
@@ -141,22 +143,26 @@ def open_fork(port: int, number: int) -> socket.socket:
     return sock
 
 
-def send(fork: socket.socket, data: bytes) -> None:
+def send(fork: socket.socket, data: memoryview) -> None:
     """One binary frame; its mask is zero, which costs the reader as much as any other."""
     fork.sendall(b"\x82\xfe" + len(data).to_bytes(2, "big") + bytes(4) + data)
 
 
-def conversations(rate: int, seconds: float) -> list["npt.NDArray[np.int16]"]:
-    """The package's conversations as stereo, long enough, each begun at several places."""
+def conversations(calls: int, rate: int, seconds: float) -> list["npt.NDArray[np.int16]"]:
+    """The package's conversations as stereo, again and again; each call begins somewhere else, as calls do."""
     import numpy as np
 
     from fsctl.sim import load_samples
 
+    stereo = [
+        np.stack([one.caller_audio, one.agent_audio], axis=1)[:: 16000 // rate] for one in load_samples()
+    ]
+    size = int(seconds * rate)
+    turns = [np.resize(audio.astype("<i2"), (len(audio) + size, 2)) for audio in stereo]
     found = []
-    for sample in load_samples():
-        legs = np.stack([sample.caller_audio, sample.agent_audio], axis=1)[:: 16000 // rate]
-        for turn in range(4):
-            found.append(np.resize(np.roll(legs, -turn * len(legs) // 4, axis=0), (int(seconds * rate), 2)))
+    for call in range(calls):
+        begin = call * len(stereo[call % len(stereo)]) // calls
+        found.append(turns[call % len(stereo)][begin : begin + size])
     return found
 
 
@@ -175,7 +181,7 @@ def database(folder: Path) -> Iterator[str]:
         server.stop()
 
 
-def begin_calls(dsn: str, node: str, spool: Path, count: int, *, recorded: bool) -> None:
+def begin_calls(dsn: str, spool: Path, count: int, *, recorded: bool) -> None:
     """What the controller would have stored: calls that talk, with an agent bridged from the beginning."""
     from datetime import UTC, datetime
 
@@ -188,10 +194,10 @@ def begin_calls(dsn: str, node: str, spool: Path, count: int, *, recorded: bool)
     store.open()
     at = datetime.now(UTC)
     for n in range(count):
-        uuid = f"{node}-{n}"
-        call = Call(uuid=uuid, node=node, channel="whatsapp", phase=Phase.TALKING, offered_at=at)
+        uuid = f"{NODE}-{n}"
+        call = Call(uuid=uuid, node=NODE, channel="whatsapp", phase=Phase.TALKING, offered_at=at)
         path = str(spool / f"{uuid}.wav")
-        opened = [commands.OpenRecording(uuid=uuid, at=at, node=node, path=path)] if recorded else []
+        opened = [commands.OpenRecording(uuid=uuid, at=at, node=NODE, path=path)] if recorded else []
         Calls(store).apply([
             commands.SaveCall(uuid=uuid, call=call),
             *opened,
@@ -201,21 +207,21 @@ def begin_calls(dsn: str, node: str, spool: Path, count: int, *, recorded: bool)
 
 
 def grow(
-    feeds: list[Callable[[bytes], Any]],
+    feeds: list[Callable[[memoryview], Any]],
     legs: list["npt.NDArray[np.int16]"],
-    rate: int,
+    options: argparse.Namespace,
     readers: Mapping[str, "subprocess.Popen[str]"],
 ) -> list[float]:
     """Give each feed 20 ms every 20 ms until every reader has ended; by how many seconds each step was late."""
-    data = [audio.astype("<i2").tobytes() for audio in legs]
-    step, late, gone = rate // 50 * 4, list[float](), set[int]()
-    began, at, calls = time.time(), 0, len(feeds) // len(NODES)
+    data = [memoryview(audio).cast("B") for audio in legs]
+    step, late, gone = options.rate // 50 * 4, list[float](), set[int]()
+    began, at, calls = time.time(), 0, options.calls
     while any(child.poll() is None for child in readers.values()) and at < len(data[0]):
         late.append(max(0.0, time.time() - began - at / step / 50))
         for n, feed in enumerate(feeds):
             try:
                 if n not in gone:
-                    feed(data[n % calls % len(data)][at : at + step])
+                    feed(data[n % calls][at : at + step])
             except (BrokenPipeError, ConnectionResetError):
                 gone.add(n)  # its reader has measured enough
         at += step
@@ -238,7 +244,7 @@ def latencies(
     longest = Media().max_utterance_ms * rate // 1000
     found, size = [], rate // 100
     for call, leg, start, end, at in stored:
-        audio = legs[call % len(legs)][start:end, leg].astype(float)
+        audio = legs[call][start:end, leg].astype(float)
         frames = np.sqrt(np.mean(np.square(audio[: len(audio) // size * size].reshape(-1, size)), axis=1))
         if end - start < longest // 2:
             last = int(np.flatnonzero(frames > frames.max() * DEPTH)[-1]) + 1
@@ -249,15 +255,17 @@ def latencies(
 
 def _read_floor(options: argparse.Namespace) -> dict[str, Any]:
     """The bytes, and nothing else."""
-    before = _memory_kb()
-    files = [os.open(options.spool / f"{NODES['spool']}-{n}.wav", os.O_RDONLY) for n in range(options.calls)]
+    files = [os.open(options.spool / f"{NODE}-{n}.wav", os.O_RDONLY) for n in range(options.calls)]
 
-    def tick() -> None:
-        for file in files:
-            while len(os.read(file, 65536)) == 65536:
-                pass
+    def read(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for file in files:
+                while len(os.read(file, 65536)) == 65536:
+                    pass
+            time.sleep(0.2)
 
-    return _timed(tick, time.sleep, 0.2, options.seconds) | {"kb": (_memory_kb() - before) / options.calls}
+    return {"cpu_s": _cpu_s(read, options.seconds)}
 
 
 def _read_spool(options: argparse.Namespace) -> dict[str, Any]:
@@ -300,7 +308,7 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
 
     database = Database(options.dsn, process="media", size=4)
     database.open()
-    node = Node(name=NODES[source], spool=options.spool)
+    node = Node(name=NODE, spool=options.spool)
     recordings = Timed(database, node.name)
     recordings.live()
     before = _memory_kb()
@@ -308,21 +316,17 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
         settings = Websocket(listen=f"127.0.0.1:{options.port}", secret=SECRET, rate=options.rate)
         gevent.spawn(Forks(node, settings, recordings, Alarms(database, node.name)).run)
     reader = spool.Spool(node, Media(), recordings)
-    found = _timed(reader.tick, gevent.sleep, spool.TICK_S, options.seconds)
-    return found | {"kb": (_memory_kb() - before) / options.calls, "stored": stored}
+    gevent.spawn(reader.run)
+    cpu_s = _cpu_s(gevent.sleep, options.seconds)
+    return {"cpu_s": cpu_s, "kb": (_memory_kb() - before) / options.calls, "stored": stored}
 
 
-def _timed(
-    tick: Callable[[], None], sleep: Callable[[float], None], pause_s: float, seconds: float
-) -> dict[str, Any]:
-    """Rounds for so long, CPU counted after a while in which files are opened."""
-    warm, cpu = time.monotonic() + WARM_S, None
-    while cpu is None or time.monotonic() < warm + seconds:
-        tick()
-        if cpu is None and time.monotonic() >= warm:
-            cpu = time.process_time()
-        sleep(pause_s)
-    return {"cpu_s": time.process_time() - cpu}
+def _cpu_s(work: Callable[[float], None], seconds: float) -> float:
+    """What so long costs, after a while in which files are opened."""
+    work(WARM_S)
+    before = time.process_time()
+    work(seconds)
+    return time.process_time() - before
 
 
 def _memory_kb() -> int:
@@ -358,16 +362,15 @@ def report(found: Mapping[str, dict[str, Any]], options: argparse.Namespace, *, 
     print(
         f"{options.calls} calls, {options.rate} Hz, {options.seconds:.0f} s, load {load:.1f} of {os.cpu_count()}"
     )
-    heads = ("cores/1000", "over floor", "KB a call", "p50 ms", "p95 ms", "stored")
-    print(f"{'reader':10}" + "".join(f"{head:>12}" for head in heads))
+    heads = ("cores/1000", "its floor", "KB a call", "p50 ms", "p95 ms", "stored", "writer late")
+    print(f"{'source':10}" + "".join(f"{head:>12}" for head in heads))
     for name, result in found.items():
         times = result["latency_ms"]
-        shown = " " * 24
-        if times:
-            shown = f"{statistics.median(times):12.0f}{statistics.quantiles(times, n=20)[-1]:12.0f}"
-        ratio = result["cores"] / found["floor"]["cores"]
-        print(f"{name:10}{result['cores']:12.2f}{ratio:12.1f}{result['kb']:12.0f}{shown}{len(times):12}")
-    print(f"the writer was {found['floor']['late_ms']:.0f} ms late at worst")
+        print(
+            f"{name:10}{result['cores']:12.2f}{result['floor']:12.3f}{result['kb']:12.0f}"
+            f"{statistics.median(times):12.0f}{statistics.quantiles(times, n=20)[-1]:12.0f}"
+            f"{len(times):12}{result['late_ms']:9.0f} ms"
+        )
     for goal in goals:
         print(
             f"{'met   ' if goal['met'] else 'MISSED'} {goal['name']}: {goal['measured']} (goal {goal['goal']})"
