@@ -12,7 +12,7 @@ the other, for a node has one, each in a process of its own and beside a process
     python benchmarks/media.py [--calls 250] [--seconds 60] [--rate 16000] [--quick] [--json]
 
 Cores are CPU seconds of the reading process a second, for 1000 calls (Postgres is not in them). What a process does
-however few calls there are is multiplied with them, so few calls look dear. Memory is what the process grew by since
+however few calls there are is multiplied with them: few calls look dear. Memory is what the process grew by since
 before its first recording. Latency is from the last loud frame of an utterance (35 dB below its loudest, by energy)
 to its commit, less what the writer of this benchmark was late with that frame; utterances cut for their length are
 left out.
