@@ -47,10 +47,10 @@ def is_tone(samples: Samples, rate: int) -> bool:
     count = len(samples) // step // size
     if count <= LEAST:
         return False
-    moments = samples[: count * size * step : step].reshape(count, size)
-    if not _is_even(moments.max(axis=1).tolist()):
+    heard = samples[: count * size * step : step].reshape(count, size)
+    if not _is_even(heard.max(axis=1).tolist()):
         return False  # Nearly every voice is known by this, and the rest is ten times the work.
-    moments = moments.astype(np.float32)
+    moments = heard.astype(np.float32)
     powers = np.einsum("ij,ij->i", moments, moments)
     loud = powers > LOUD * powers.max()
     spectra = _spectra(moments)
