@@ -17,7 +17,7 @@ import gevent
 from gevent.event import Event as Flag
 from gevent.exceptions import ConcurrentObjectUseError
 from gevent.lock import RLock
-from gevent.socket import SHUT_RDWR, socket
+from gevent.socket import IPPROTO_TCP, SHUT_RDWR, TCP_NODELAY, socket
 
 from fsctl.eventsocket.command import Command, Commands, TooLong
 from fsctl.eventsocket.event import Event, Headers
@@ -54,6 +54,8 @@ class Listener:
     def __init__(self, switch: "Switch", connection: socket) -> None:
         self.switch = switch
         self.connection = connection
+        # As mod_event_socket does; without it a reply waits for the acknowledgement of the events before it, 40 ms.
+        connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         self.authenticated = False
         self.form = "plain"
         self.subscription = Subscription()
