@@ -16,6 +16,7 @@ Through our own path: the segmenter of ``fsctl media``, the engine, the guard wi
 import argparse
 import itertools
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -101,6 +102,7 @@ def measure(loaded: Engine, options: argparse.Namespace) -> dict[str, Any]:
     each_s = options.minutes * 60 / len(sounds.SOUNDS) / 2
     found = {kind: Tally() for kind in (*QUIET, "speech")}
     for seed, (name, make) in enumerate(sounds.SOUNDS.items()):
+        print(f"{name}, {seed + 1} of {len(sounds.SOUNDS)} sounds", file=sys.stderr)
         for line in (sounds.telephone, sounds.wide):
             pcm = line(make(each_s, seed))
             spans = cuts(pcm)
@@ -115,6 +117,7 @@ def measure(loaded: Engine, options: argparse.Namespace) -> dict[str, Any]:
     if not paths:
         raise SystemExit(f"{options.folder}: no speech")
     for seed, path in enumerate(paths[:: max(1, len(paths) // options.files) if options.files else 1]):
+        print(path.name, file=sys.stderr)
         clean, pcm = noisy(path, seed)
         loud = _level(clean, 0, len(clean), active=True)
         spans = cuts(pcm)
