@@ -267,10 +267,6 @@ class Switch:
         """Members wait and nobody is offered, until mod_callcenter is reloaded."""
         self.callcenter.dispatching = False
 
-    def start_dispatcher(self) -> None:
-        """It goes on, as if it had only been slow."""
-        self.callcenter.dispatching = True
-
     # Heartbeat --------------------------------------------------------------------------------------------
 
     def _beat(self) -> None:
