@@ -1,7 +1,7 @@
 """Recordings and the utterances cut from them, for the media reader and the recorder."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -195,12 +195,6 @@ class Recordings:
             return transaction.run(
                 "utterances.store", cuts=Jsonb(rows), seams=Jsonb(seams), pcm=b"".join(audio)
             )
-
-    def add_utterances(
-        self, recording: LiveRecording, cuts: Iterable[NewUtterance], seams: Mapping[str, int]
-    ) -> int:
-        """The same for one recording."""
-        return self.store([Cuts(recording, list(cuts), seams)])
 
     def without_audio(self) -> list[LostAudio]:
         """Utterances still to be decoded whose audio is gone."""

@@ -202,8 +202,8 @@ def with_utterances(database: Database, count: int) -> Utterances:
         )
         for i in range(count)
     ]
-    assert recordings.add_utterances(live, cuts, {}) == count
-    assert recordings.add_utterances(live, cuts, {}) == 0
+    assert recordings.store([Cuts(live, cuts, {})]) == count
+    assert recordings.store([Cuts(live, cuts, {})]) == 0
     return Utterances(database)
 
 

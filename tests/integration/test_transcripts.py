@@ -24,7 +24,7 @@ from fsctl.media.windows import LONGEST_S
 from fsctl.store.calls import Calls
 from fsctl.store.db import Database, Wakeup
 from fsctl.store.keeping import Archived
-from fsctl.store.recordings import NewUtterance, Recordings
+from fsctl.store.recordings import Cuts, NewUtterance, Recordings
 from fsctl.store.segments import NewSegment
 from fsctl.store.transcripts import MAX_BEGUN, FinalText, Transcripts
 from fsctl.store.utterances import LOST, MAX_ATTEMPTS, Claimed, Utterances
@@ -82,7 +82,7 @@ class Room:
             )
             for leg, spans in (("caller", caller), ("agent", agent)) for a, b in spans
         ]  # fmt: skip
-        self.recordings.add_utterances(live, sorted(cuts, key=lambda cut: cut.end_sample), {})
+        self.recordings.store([Cuts(live, sorted(cuts, key=lambda cut: cut.end_sample), {})])
         return live.id
 
     def end(self, recording_id: int, *, cut: bool = True) -> None:
