@@ -43,6 +43,11 @@ class Node:
     )
     """Dialplan contexts that are front doors of ours -> ``whatsapp`` or ``sip``."""
 
+    def seen(self, path: str) -> str:
+        """Where we find a recording: where FreeSWITCH says, or by its name in the spool as we have it mounted."""
+        here = self.spool / Path(path).name
+        return str(here) if "://" not in path and not Path(path).exists() and here.exists() else path
+
 
 @dataclass(frozen=True, kw_only=True)
 class Media:

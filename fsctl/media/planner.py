@@ -8,7 +8,6 @@ transcribers, and again after a crash of Postgres took it. Called by: ``fsctl me
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import gevent
 import numpy as np
@@ -78,7 +77,7 @@ class Planner:
     def _fill(self, lost: LostWindow) -> None:
         channel = CHANNEL["agent" if lost.leg == "agent" else "caller"]
         try:
-            with archive.local_copy(self._seen(lost.path)) as path:
+            with archive.local_copy(self._node.seen(lost.path)) as path:
                 pieces = [codec.cut(path, channel, start, end) for start, end in lost.pieces]
         except (FileNotFoundError, AudioError, ArchiveError) as error:
             # The recorder may just have moved it; it is looked for again, and others do not wait for it.
@@ -89,11 +88,6 @@ class Planner:
             return
         pcm = np.concatenate(pieces).astype("<i2", copy=False).tobytes()
         self._transcripts.restore_audio(lost.id, pcm)
-
-    def _seen(self, path: str) -> str:
-        """A path of FreeSWITCH's, as we see it."""
-        here = self._node.spool / Path(path).name
-        return str(here) if "://" not in path and not Path(path).exists() and here.exists() else path
 
 
 def plan(recording: ToPlan) -> list[NewWindow]:

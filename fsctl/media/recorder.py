@@ -114,7 +114,7 @@ class Recorder:
                 self._look_at = now
 
     def _try(self, known: KnownRecording, now: float) -> None:
-        source = self.find(known)
+        source = Path(self._node.seen(known.path))
         if not source.exists():
             self._fail(known, f"its file is gone: {source}")
             return
@@ -149,11 +149,6 @@ class Recorder:
             log.info("call %s: recording archived as %s", known.call_uuid, uri)
             self._tell(known, sound, findings)
         self._remove_stale()
-
-    def find(self, known: KnownRecording) -> Path:
-        """FreeSWITCH's path, or the same name in the spool where we see it mounted elsewhere."""
-        path = Path(known.path)
-        return path if path.exists() else self._node.spool / path.name
 
     @contextmanager
     def _prepared(

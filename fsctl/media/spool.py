@@ -181,7 +181,7 @@ class Spool:
 
     def _begin(self, recording: LiveRecording, now: float) -> None:
         try:
-            wav = self._find(recording)
+            wav = GrowingWav(Path(self._node.seen(recording.path)))
         except FileNotFoundError:
             since = self._missing_since.setdefault(recording.id, now)
             if now - since > MISSING_S:
@@ -194,11 +194,6 @@ class Spool:
         self._missing_since.pop(recording.id, None)
         self._recordings.describe(recording.id, wav.rate, wav.channels)
         self._open[recording.id] = _Open(recording, Pipeline(wav, self._settings, recording.seams))
-
-    def _find(self, recording: LiveRecording) -> GrowingWav:
-        """FreeSWITCH's path, or the same name in the spool where we see it mounted elsewhere."""
-        path = Path(recording.path)
-        return GrowingWav(path if path.exists() else self._node.spool / path.name)
 
     def _fail(self, recording: LiveRecording, why: str) -> None:
         with about(recording.call_uuid):
@@ -241,18 +236,13 @@ class Spool:
         for lost in self._recordings.without_audio():
             channel = CHANNEL["agent" if lost.leg == "agent" else "caller"]
             try:
-                with archive.local_copy(self._seen(lost.path)) as path:
+                with archive.local_copy(self._node.seen(lost.path)) as path:
                     samples = codec.cut(path, channel, lost.start_sample, lost.end_sample)
             except (FileNotFoundError, AudioError, ArchiveError) as error:
                 # The recorder may just have moved it; it is looked for again at the next scan.
                 log.warning("utterance %s: its audio cannot be cut again now: %s", lost.id, error)
                 continue
             self._recordings.restore_audio(lost.id, samples.astype("<i2", copy=False).tobytes())
-
-    def _seen(self, path: str) -> str:
-        """A path of FreeSWITCH's, as we see it."""
-        here = self._node.spool / Path(path).name
-        return str(here) if "://" not in path and not Path(path).exists() and here.exists() else path
 
     def _forget(self) -> None:
         for opened in self._open.values():
