@@ -25,7 +25,8 @@ NO_SPEECH, LOGPROB = 0.45, -0.6
 LEAST_VOICE = 0.4
 """In most of what is no voice Silero hears 0.36 at most; in telephone speech, clean or in noise, 0.41 and more."""
 MUCH_NO_SPEECH, LOW_LOGPROB, LEAST_CLEAR_VOICE = 0.5, -1.0, 0.6
-"""Beyond both of the first a text is doubted so much that a voice must be clear. In loud tones, hum, wind and music
+"""Beyond both of the first a text is doubted so much that a voice must be clear; of what Whisper is known to invent
+any doubt is so much. In loud tones, hum, wind and music
 of the wide band Silero hears up to 0.57; in speech that is doubted so much, at 5 dB of noise, 0.9 and more."""
 SURE_NO_SPEECH, SURE_LOGPROB = 0.7, -0.7
 """Beyond both of these a phrase that is known to be invented is not believed, whoever spoke meanwhile."""
@@ -58,10 +59,11 @@ class Evidence:
 
     @property
     def has_no_voice(self) -> bool:
-        """Whether somebody listened and heard nobody; or nobody clearly, where the text is doubted much."""
+        """Whether somebody listened and heard nobody; or nobody clearly, where there is more than a doubt."""
         if self.voice is None:
             return False
-        return self.voice < (LEAST_CLEAR_VOICE if self.is_doubted_much else LEAST_VOICE)
+        is_clear_wanted = self.is_doubted_much or (self.is_doubted and self.is_invented)
+        return self.voice < (LEAST_CLEAR_VOICE if is_clear_wanted else LEAST_VOICE)
 
     @property
     def is_invented(self) -> bool:

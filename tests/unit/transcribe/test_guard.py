@@ -103,6 +103,12 @@ def test_what_whisper_invents_needs_a_clear_voice_where_it_is_doubted_much(
     assert Guard(lambda _: voice)(told, Speech(np.zeros(RATE, dtype=np.float32), "en")) == rule
 
 
+def test_thanks_that_are_doubted_need_a_clear_voice_and_sure_ones_do_not() -> None:
+    assert suppressed_by(text("Thank you very much.", no_speech=0.49, logprob=-1.22), 0.48) == "no_voice"
+    assert suppressed_by(text("Thank you very much.", no_speech=0.49, logprob=-1.22), 0.7) is None
+    assert suppressed_by(text("Thank you very much.", no_speech=0.3, logprob=-0.4), 0.48) is None
+
+
 def test_what_a_speaker_comes_back_to_is_no_circle() -> None:
     told = text("I have to go to the other side. You know that I have to go to the other side.")
     assert Guard(lambda _: 0.1)(told, Speech(np.zeros(RATE, dtype=np.float32), "en")) is None
