@@ -10,7 +10,7 @@ To add a rule: one function, and one line in RULES. To add a phrase: ``invention
 """
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fsctl.transcribe.doubt import HIGHEST_COMPRESSION, compression
@@ -24,16 +24,18 @@ NO_SPEECH, LOGPROB = 0.45, -0.6
 """Above the first, or below the second, a text is doubted; every text of noise, tones or music was."""
 LEAST_VOICE = 0.4
 """In most of what is no voice Silero hears 0.36 at most; in telephone speech, clean or in noise, 0.41 and more."""
-MUCH_NO_SPEECH, LOW_LOGPROB, LEAST_CLEAR_VOICE = 0.5, -1.0, 0.6
-"""Beyond both of the first a text is doubted so much that a voice must be clear; of what Whisper is known to invent
-any doubt is so much. In loud tones, hum, wind and music
-of the wide band Silero hears up to 0.57; in speech that is doubted so much, at 5 dB of noise, 0.9 and more."""
+MUCH_NO_SPEECH, LOW_LOGPROB, MOST_NO_SPEECH, LEAST_CLEAR_VOICE = 0.5, -1.0, 0.85, 0.6
+"""Beyond both of the first, or the third, a text is doubted so much that a voice must be clear. In loud tones, hum,
+wind and music of the wide band Silero hears up to 0.57; in speech that is doubted so much, at 5 dB of noise, 0.9 and
+more."""
 SURE_NO_SPEECH, SURE_LOGPROB = 0.7, -0.7
 """Beyond both of these a phrase that is known to be invented is not believed, whoever spoke meanwhile."""
 REPEATED, REPEATED_SURELY = 4, 10
 """So often in a row nobody says the same words: where no clear voice is heard, and at all."""
 LONG_GROUP, LONGEST_GROUP = 6, 16
 """So many words nobody says even twice in a row, where no clear voice is heard; longer are not looked for."""
+ROUND, ROUNDS = range(3, 9), 1.25
+"""A text that is nothing but so many words, so often (two of them again, at least), is a piece of a circle."""
 CLEAR_VOICE = 0.8
 AROUND_S = 0.2
 """Heard before and after a text in a longer stretch of audio: its times are not known better."""
@@ -55,21 +57,25 @@ class Evidence:
     @property
     def is_doubted_much(self) -> bool:
         """Whether it is nearly sure that it heard none."""
-        return self.text.no_speech > MUCH_NO_SPEECH and self.text.logprob < LOW_LOGPROB
+        text = self.text
+        return (
+            text.no_speech > MUCH_NO_SPEECH and text.logprob < LOW_LOGPROB
+        ) or text.no_speech > MOST_NO_SPEECH
 
     @property
     def has_no_voice(self) -> bool:
-        """Whether somebody listened and heard nobody; or nobody clearly, where there is more than a doubt."""
+        """Whether somebody listened and heard nobody; or nobody clearly, where the text is doubted much."""
         if self.voice is None:
             return False
-        is_clear_wanted = self.is_doubted_much or (self.is_doubted and self.is_invented)
-        return self.voice < (LEAST_CLEAR_VOICE if is_clear_wanted else LEAST_VOICE)
+        return self.voice < (LEAST_CLEAR_VOICE if self.is_doubted_much else LEAST_VOICE)
 
     @property
     def is_invented(self) -> bool:
         """Whether it is what Whisper says when it hears nothing."""
         said = folded(self.text.text)
-        return said in INVENTED or any(part in said for part in PARTS_INVENTED)
+        words = said.split()
+        once = (words[:size] for size in _periods(words) if len(words) % size == 0)
+        return any(" ".join(one) in INVENTED for one in once) or any(part in said for part in PARTS_INVENTED)
 
     @property
     def is_repeated(self) -> bool:
@@ -80,6 +86,7 @@ class Evidence:
             ratio > HIGHEST_COMPRESSION
             or _in_a_row(words, REPEATED, range(1, LONG_GROUP))
             or _in_a_row(words, 2, range(LONG_GROUP, LONGEST_GROUP + 1))
+            or any(size in ROUND and ROUNDS * size <= len(words) > size + 1 for size in _periods(words))
         )
 
 
@@ -114,7 +121,7 @@ def invented(evidence: Evidence) -> bool:
         return False
     unclear = evidence.voice is not None and evidence.voice < CLEAR_VOICE
     return (text.no_speech > SURE_NO_SPEECH and text.logprob < SURE_LOGPROB) or (
-        evidence.is_doubted_much and unclear
+        evidence.is_doubted and unclear
     )
 
 
@@ -179,6 +186,11 @@ def _heard_in(text: Text, speech: Speech) -> Waveform:
         return speech.wave
     begin = max(0, int((text.start_s - AROUND_S) * RATE))
     return speech.wave[begin : max(begin, int((text.end_s + AROUND_S) * RATE))]
+
+
+def _periods(words: Sequence[str]) -> Iterator[int]:
+    """Sizes of a group of words that, said again and again, is the whole text; the last time it may break off."""
+    return (size for size in range(1, len(words) + 1) if words[size:] == words[: len(words) - size])
 
 
 def _in_a_row(words: Sequence[str], times: int, sizes: Iterable[int]) -> bool:

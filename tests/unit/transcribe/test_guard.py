@@ -9,7 +9,7 @@ from benchmarks import sounds
 from fsctl.sim import load_samples
 from fsctl.transcribe import engine, guard, second_opinion
 from fsctl.transcribe.engine import RATE, Engine, Speech, Text, to_16k
-from fsctl.transcribe.guard import Guard, folded, suppressed_by
+from fsctl.transcribe.guard import Evidence, Guard, folded, suppressed_by
 from fsctl.transcribe.inventions import INVENTED, PARTS_INVENTED
 
 
@@ -44,6 +44,7 @@ def test_the_more_it_is_doubted_the_clearer_a_voice_must_be() -> None:
     busy = text("I don't know what to do.", logprob=-1.53, no_speech=0.61)
     assert suppressed_by(busy, 0.53) == "no_voice"
     assert suppressed_by(busy, 0.9) is None
+    assert suppressed_by(text("I'm not going to do that.", logprob=-0.51, no_speech=0.92), 0.43) == "no_voice"
     assert suppressed_by(text("Lincoln.", logprob=-0.98, no_speech=0.62), 0.5) is None
 
 
@@ -103,10 +104,43 @@ def test_what_whisper_invents_needs_a_clear_voice_where_it_is_doubted_much(
     assert Guard(lambda _: voice)(told, Speech(np.zeros(RATE, dtype=np.float32), "en")) == rule
 
 
-def test_thanks_that_are_doubted_need_a_clear_voice_and_sure_ones_do_not() -> None:
-    assert suppressed_by(text("Thank you very much.", no_speech=0.49, logprob=-1.22), 0.48) == "no_voice"
-    assert suppressed_by(text("Thank you very much.", no_speech=0.49, logprob=-1.22), 0.7) is None
-    assert suppressed_by(text("Thank you very much.", no_speech=0.3, logprob=-0.4), 0.48) is None
+@pytest.mark.parametrize("said", ["Thank you very much.", "Music", "Music, Music", "Thank you. Thank you."])
+def test_what_whisper_invents_and_doubts_needs_a_clear_voice_however_often_it_is_said(said: str) -> None:
+    assert suppressed_by(text(said, no_speech=0.49, logprob=-1.22), 0.62) == "invented"
+    assert suppressed_by(text(said, no_speech=0.49, logprob=-1.22), 0.9) is None
+    assert suppressed_by(text(said, no_speech=0.3, logprob=-0.4), 0.3) == "no_voice"
+    assert suppressed_by(text(said, no_speech=0.3, logprob=-0.4), 0.62) is None
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "I think it's true, I think it's true",
+        "do, I don't know what to do, I don't know",
+        "do it, I'm not going to do it,",
+        "I'm sorry, I'm sorry",
+        "I don't know what to say, but I don't know what to say.",
+    ],
+)
+def test_a_piece_of_a_circle_is_asked_for_a_voice_too(piece: str) -> None:
+    sure = text(piece, no_speech=0.21, logprob=-0.23)
+    speech = Speech(np.zeros(8 * RATE, dtype=np.float32), "en", timestamps=True)
+    assert [Guard(lambda _, v=voice: v)(sure, speech) for voice in (0.3, 0.7, 0.9)] == [
+        "no_voice",
+        "repeated",
+        None,
+    ]
+    assert suppressed_by(sure) is None
+
+
+def test_who_starts_a_sentence_again_goes_in_no_circle() -> None:
+    for said in (
+        "no, no, no",
+        "bye bye",
+        "I want to, I would like to go",
+        "yes, my order, my order number is five",
+    ):
+        assert not Evidence(text(said), None).is_repeated
 
 
 def test_what_a_speaker_comes_back_to_is_no_circle() -> None:
