@@ -26,7 +26,7 @@ LEAST_VOICE = 0.4
 """In most of what is no voice Silero hears 0.36 at most; in telephone speech, clean or in noise, 0.41 and more."""
 MUCH_NO_SPEECH, LOW_LOGPROB, MOST_NO_SPEECH, LEAST_CLEAR_VOICE = 0.5, -1.0, 0.85, 0.6
 """Beyond both of the first, or the third, a text is doubted so much that a voice must be clear. In loud tones, hum,
-wind and music of the wide band Silero hears up to 0.57; in speech that is doubted so much, in noise, 0.9 and more."""
+wind and music of the wide band Silero hears up to 0.57; in speech doubted so much, in noise, 0.9 and more."""
 SURE_NO_SPEECH, SURE_LOGPROB = 0.7, -0.7
 """Beyond both of these a phrase that is known to be invented is not believed, whoever spoke meanwhile."""
 REPEATED, REPEATED_SURELY = 4, 10
