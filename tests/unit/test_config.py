@@ -373,3 +373,16 @@ def test_what_the_document_of_the_console_says_to_write_can_be_read(tmp_path: Pa
         ("ann@example.com", "admin"),
         ("vera@example.com", "viewer"),
     ]
+
+
+def test_a_recording_is_where_freeswitch_says_or_in_the_spool_as_it_is_mounted_here(tmp_path: Path) -> None:
+    node = config.Node(name="fs1", spool=tmp_path)
+    there, here = tmp_path / "far" / "a.wav", tmp_path / "a.wav"
+    elsewhere = f"/not/mounted/{here.name}"
+    assert node.seen(elsewhere) == elsewhere
+    here.touch()
+    assert node.seen(elsewhere) == str(here)
+    assert node.seen("s3://archive/a.wav") == "s3://archive/a.wav"
+    there.parent.mkdir()
+    there.touch()
+    assert node.seen(str(there)) == str(there)

@@ -1,6 +1,7 @@
 """The first bytes of a connection equal those that FreeSWITCH sent."""
 
 import re
+import socket
 
 import pytest
 
@@ -67,3 +68,10 @@ def test_two_commands_in_one_packet_and_one_command_in_bytes_are_both_understood
     for char in "api create_uuid\r\n\r\n":
         client.send(char)
     assert len(client.read().body) == 36
+
+
+def test_no_reply_waits_for_the_acknowledgement_of_what_was_sent_before(make_switch, connect):
+    switch = make_switch()
+    connect(switch).command("api uptime")
+    (listener,) = switch.bus.subscribers
+    assert listener.connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
