@@ -2,8 +2,8 @@
 
 Whisper writes something for every sound: "Thank you." for noise, "Beep, beep." for a busy tone, the end of a
 film for music. It is then less sure than of speech, but so it is of speech in noise. So a text of which it is
-sure stands; one that it doubts, or that it is known to invent, stands if a voice can be heard in it
-(``second_opinion``).
+sure stands; one that it doubts, that it is known to invent, or that repeats itself, stands if a voice can be heard
+in it (``second_opinion``). What has no letters, and what is repeated too often, is nobody's, however sure it is.
 
 Measured with ``benchmarks/guard.py``, ``base`` and ``tiny.en``: docs/transcription.md.
 To add a rule: one function, and one line in RULES. To add a phrase: ``inventions``.
@@ -21,7 +21,7 @@ Voice = Callable[[Waveform], float]
 """The probability that there is a voice in it, 0 to 1."""
 
 NO_SPEECH, LOGPROB = 0.45, -0.6
-"""Above the first, or below the second, a text is doubted; every text of noise, tones or music was."""
+"""Above the first, or below the second, a text is doubted; nearly every text of noise, tones or music was."""
 LEAST_VOICE = 0.4
 """In most of what is no voice Silero hears 0.36 at most; in telephone speech, clean or in noise, 0.41 and more."""
 MUCH_NO_SPEECH, LOW_LOGPROB, MOST_NO_SPEECH, LEAST_CLEAR_VOICE = 0.5, -1.0, 0.85, 0.6
