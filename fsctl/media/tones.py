@@ -49,7 +49,7 @@ def is_tone(samples: Samples, rate: int) -> bool:
         return False
     heard = samples[: count * size * step : step].reshape(count, size)
     if not _is_even(heard.max(axis=1).tolist()):
-        return False  # Nearly every voice is known by this; the rest takes eight times as long.
+        return False  # Nearly every voice is known by this, without a spectrum.
     moments = heard.astype(np.float32)
     powers = np.einsum("ij,ij->i", moments, moments)
     loud = powers > LOUD * powers.max()
