@@ -30,10 +30,11 @@ import sounds
 from sounds import RATE, Pcm, Wave
 
 from fsctl.config import Config, Media
-from fsctl.media import windows
+from fsctl.media import silero, windows
 from fsctl.media.segmenter import Segmenter
-from fsctl.transcribe import engine, second_opinion
-from fsctl.transcribe.engine import Engine, Speech, to_16k
+from fsctl.media.wave import to_16k
+from fsctl.transcribe import engine
+from fsctl.transcribe.engine import Engine, Speech
 from fsctl.transcribe.guard import Guard
 
 SNR_DB = 5.0
@@ -98,7 +99,7 @@ def load(name: str, models: Path) -> Engine:
 
 def measure(loaded: Engine, options: argparse.Namespace) -> dict[str, Any]:
     """All of one model."""
-    guard = Guard(second_opinion.voice)
+    guard = Guard(silero.voice)
     each_s = options.minutes * 60 / len(sounds.SOUNDS) / 2
     found = {kind: Tally() for kind in (*QUIET, "speech")}
     for seed, (name, make) in enumerate(sounds.SOUNDS.items()):

@@ -14,8 +14,9 @@ from speech import Sample, cuts
 
 from fsctl.config import Media, Transcribe
 from fsctl.media import windows
+from fsctl.media.wave import RATE, Waveform
 from fsctl.transcribe import engine
-from fsctl.transcribe.engine import RATE, EngineOptions, Speech, Waveform
+from fsctl.transcribe.engine import EngineOptions, Speech
 
 STEP_S = 1.0
 """A streamer decodes its buffer again each second,"""

@@ -17,8 +17,8 @@ from vad import telephone
 
 from fsctl.config import Media
 from fsctl.media.segmenter import Segmenter, Stretch
+from fsctl.media.wave import RATE, Waveform, to_16k
 from fsctl.sim.samples import load_samples
-from fsctl.transcribe.engine import RATE, Waveform, to_16k
 
 QUIET_S = 0.6
 """Before and after a file: its voice does not begin with the call."""

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 from fsctl import app
 from fsctl.config import Config
+from fsctl.media import silero
 from fsctl.store.db import Database, Wakeup
 from fsctl.store.transcripts import Transcripts
 from fsctl.store.utterances import Utterances
-from fsctl.transcribe import engine, second_opinion
+from fsctl.transcribe import engine
 from fsctl.transcribe.asking import Asking
 from fsctl.transcribe.batch import Policy
 from fsctl.transcribe.crew import Crew
@@ -41,7 +42,7 @@ def transcribe(config: Config) -> int:
     with app.database(config, "transcribe") as opened:
         utterances = Utterances(opened, messages=MESSAGES if settings.prompt else 0)
         wakeups = [Wakeup(opened.dsn, [AUDIO]) for _ in range(recogniser.at_once)]
-        guard = Guard(second_opinion.voice)
+        guard = Guard(silero.voice)
         crew = Crew(
             [
                 Worker(utterances, recogniser, wakeup, guard, policy, lease_s=settings.lease_s, asking=asking)
@@ -70,7 +71,7 @@ def _final_passes(
     def run(recogniser: Engine) -> None:
         legs = Legs(
             Transcripts(opened, messages=MESSAGES if settings.prompt else 0), recogniser,
-            Guard(second_opinion.voice), worker_name(), stopping, lease_s=settings.lease_s,
+            Guard(silero.voice), worker_name(), stopping, lease_s=settings.lease_s,
             windows=_threads(config) // recogniser.at_once, asking=asking,
         )  # fmt: skip
         wakeup = Wakeup(opened.dsn, [AUDIO])

@@ -17,10 +17,10 @@ import soundfile
 from fsctl.config import Config, Media
 from fsctl.crm import subtitles
 from fsctl.errors import AudioError, BadInput, FsctlError
-from fsctl.media import codec, header
+from fsctl.media import codec, header, silero
 from fsctl.media.wav import Samples
 from fsctl.terminal import Printer, escape, escape_json
-from fsctl.transcribe import engine, redact, second_opinion
+from fsctl.transcribe import engine, redact
 from fsctl.transcribe.engine import Engine
 from fsctl.transcribe.file import Cutting, Transcript, Wanted, transcribe
 from fsctl.transcribe.guard import Guard
@@ -81,7 +81,7 @@ def of_file(path: Path, loaded: Engine, media: Media, wanted: Wanted, printer: P
         printer.bar(escape(path.name), done, total, "s of speech")
 
     try:
-        return transcribe(legs, rate, loaded, Guard(second_opinion.voice), cutting, wanted, progress)
+        return transcribe(legs, rate, loaded, Guard(silero.voice), cutting, wanted, progress)
     finally:
         printer.end_bar()
 

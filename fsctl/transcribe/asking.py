@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fsctl.media.wave import to_16k
 from fsctl.store.utterances import Context
 from fsctl.transcribe import vocabulary
-from fsctl.transcribe.engine import Speech, Text, to_16k
+from fsctl.transcribe.engine import Speech, Text
 from fsctl.transcribe.language import LanguageLock
 
 _ID = re.compile(r"\b(?=[A-Za-z-]*\d)[A-Za-z0-9][A-Za-z0-9-]{3,11}\b")

@@ -10,7 +10,8 @@ Pure. Called by: ``whisper``.
 
 from dataclasses import replace
 
-from fsctl.transcribe.engine import RATE, Speech, Text
+from fsctl.media.wave import RATE
+from fsctl.transcribe.engine import Speech, Text
 from fsctl.transcribe.whisper_model import Reading
 
 HEAD_S = 28.0

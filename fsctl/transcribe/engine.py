@@ -7,15 +7,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from fsctl.errors import ModelError
+from fsctl.media.wave import RATE, Waveform
 
-Waveform = npt.NDArray[np.float32]
-"""Mono, 16 kHz, -1 to 1."""
-
-RATE = 16000
 BEAM = 5
 """Readings of a window followed at once: there 2 and 3 are worse."""
 
@@ -78,23 +72,6 @@ class Text:
     """Of its language, among those allowed; 1 where it was told."""
     compression: float = 0.0
     """Bytes of the text by bytes of it compressed: high where it repeats itself; 0: not computed."""
-
-
-def to_16k(samples: npt.NDArray[np.int16], rate: int) -> Waveform:
-    """Mono int16 at any telephone rate as recognisers want it.
-
-    Band-limited by the Fourier transform: utterances are seconds long, so the whole is transformed at once.
-    """
-    wave = samples.astype(np.float32) / 32768.0
-    if rate == RATE or not len(wave):
-        return wave
-    count = round(len(wave) * RATE / rate)
-    spectrum = np.fft.rfft(wave)
-    kept = min(len(spectrum), count // 2 + 1)
-    out = np.zeros(count // 2 + 1, dtype=spectrum.dtype)
-    out[:kept] = spectrum[:kept]
-    resampled: Waveform = (np.fft.irfft(out, count) * (count / len(wave))).astype(np.float32)
-    return resampled
 
 
 class Engine(Protocol):

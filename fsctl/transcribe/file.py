@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fsctl.media.segmenter import Segmenter
+from fsctl.media.wave import to_16k
 from fsctl.media.windows import Packed, Places, Stretch, pack
 from fsctl.store.segments import NewSegment
 from fsctl.transcribe import editor, turns
 from fsctl.transcribe.editor import Guard, Heard, Rules
-from fsctl.transcribe.engine import Engine, Speech, to_16k
+from fsctl.transcribe.engine import Engine, Speech
 from fsctl.transcribe.final import in_place
 from fsctl.transcribe.language import LanguageLock
 from fsctl.transcribe.redact import asks_for_code

@@ -3,7 +3,7 @@
 Whisper writes something for every sound: "Thank you." for noise, "Beep, beep." for a busy tone, the end of a
 film for music. It is then less sure than of speech, but so it is of speech in noise. So a text of which it is
 sure stands; one that it doubts, that it is known to invent, or that repeats itself, stands if a voice can be heard
-in it (``second_opinion``). What has no letters, and what is repeated too often, is nobody's, however sure it is.
+in it (``media.silero``). What has no letters, and what is repeated too often, is nobody's, however sure it is.
 
 Measured with ``benchmarks/guard.py``, ``base`` and ``tiny.en``: docs/transcription.md.
 To add a rule: one function, and one line in RULES. To add a phrase: ``inventions``.
@@ -13,8 +13,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from fsctl.media.wave import RATE, Waveform
 from fsctl.transcribe.doubt import HIGHEST_COMPRESSION, compression
-from fsctl.transcribe.engine import RATE, Speech, Text, Waveform
+from fsctl.transcribe.engine import Speech, Text
 from fsctl.transcribe.inventions import INVENTED, PARTS_INVENTED
 
 Voice = Callable[[Waveform], float]

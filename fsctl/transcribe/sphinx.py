@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from fsctl.errors import ModelError
-from fsctl.transcribe.engine import BEAM, RATE, EngineOptions, Speech, Text, Word
+from fsctl.media.wave import RATE
+from fsctl.transcribe.engine import BEAM, EngineOptions, Speech, Text, Word
 
 FRAMES_PER_SECOND = 100
 PAUSE_S = 0.4

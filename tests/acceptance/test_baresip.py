@@ -10,9 +10,9 @@ import pytest
 
 from fsctl.call.state import Disposition
 from fsctl.esl.connection import Connection
+from fsctl.media.wave import to_16k
 from fsctl.sim.plan import PLAN_RATE, Audio
 from fsctl.sim.samples import load_samples
-from fsctl.transcribe.engine import to_16k
 from tests.acceptance.house import House, require_archived, require_text_of
 from tests.contract import baresip
 from tests.contract.baresip import Baresip

@@ -28,12 +28,14 @@ from fsctl.call.events import Alias
 from fsctl.call.policy import Number, Policy, Queue
 from fsctl.call.state import Call, Phase
 from fsctl.config import Archive, Media, Node
+from fsctl.media import silero
 from fsctl.media.archive import open_archive
 from fsctl.media.disk import Disk
 from fsctl.media.planner import Planner
 from fsctl.media.recorder import Recorder
 from fsctl.media.silence import Silencer
 from fsctl.media.spool import Spool
+from fsctl.media.wave import to_16k
 from fsctl.store.alarms import Alarms
 from fsctl.store.calls import Calls
 from fsctl.store.db import Database, Wakeup
@@ -42,8 +44,8 @@ from fsctl.store.redactions import Redactions
 from fsctl.store.threads import NewMessage, Threads
 from fsctl.store.transcripts import Transcripts
 from fsctl.store.utterances import Utterances
-from fsctl.transcribe import batch, second_opinion
-from fsctl.transcribe.engine import Engine, Speech, to_16k
+from fsctl.transcribe import batch
+from fsctl.transcribe.engine import Engine, Speech
 from fsctl.transcribe.guard import Guard
 from fsctl.transcribe.legs import Legs
 from fsctl.transcribe.spoken import groups, tokens
@@ -113,7 +115,7 @@ class Line:
         self.node = Node(name="fs1", spool=self.path.parent)
         self.recordings = Recordings(database, "fs1")
         self.spool = Spool(self.node, Media(), self.recordings, lambda: self.now)
-        transcripts, guard = Transcripts(database), Guard(second_opinion.voice)
+        transcripts, guard = Transcripts(database), Guard(silero.voice)
         self.planner = Planner(self.node, transcripts, final=True)
         self.legs = Legs(transcripts, whisper, guard, "w", threading.Event(), lease_s=60)
         self.wakeup = Wakeup(database.dsn, ["fsctl_utterance"])

@@ -48,7 +48,7 @@ ALLOWED = {
     "faster_whisper": {
         "fsctl.transcribe.whisper_model",
         "fsctl.transcribe.models",
-        "fsctl.transcribe.second_opinion",
+        "fsctl.media.silero",
     },
     "ctranslate2": {"fsctl.transcribe.whisper_model"},
     "pocketsphinx": {"fsctl.transcribe.sphinx"},
@@ -143,6 +143,8 @@ LAYERS = {
         "fsctl.backoff",
         "fsctl.patience",
         "fsctl.store",
+        "fsctl.media.silero",
+        "fsctl.media.wave",
         "fsctl.media.windows",
         "fsctl.media.segmenter",
         "fsctl.transcribe",

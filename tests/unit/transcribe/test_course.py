@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsctl.media.wave import RATE
 from fsctl.transcribe.course import HEAD_S, LATE_SHARE, LEAST_REST_S, PIECE_S, Course
-from fsctl.transcribe.engine import RATE, Speech, Text
+from fsctl.transcribe.engine import Speech, Text
 from fsctl.transcribe.whisper_model import Reading
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fsctl.errors import ModelError
+from fsctl.media.wave import RATE, to_16k
 from fsctl.sim import load_samples
 from fsctl.transcribe import engine, wer
 from fsctl.transcribe.engine import ENGINES, Engine, EngineOptions, Speech
@@ -35,8 +36,8 @@ def spoken(leg: str, *, gap_s: float = 0.0) -> tuple[Speech, str]:
     audio = sample.caller_audio if leg == "caller" else sample.agent_audio
     first, second = [turn for turn in sample.turns if turn.leg == leg][:2]
     waves = [audio[turn.start_ms * 16 : turn.end_ms * 16] for turn in (first, second)]
-    silence = np.zeros(int(gap_s * engine.RATE), dtype=np.int16)
-    wave = engine.to_16k(np.concatenate([waves[0], silence, waves[1]]), engine.RATE)
+    silence = np.zeros(int(gap_s * RATE), dtype=np.int16)
+    wave = to_16k(np.concatenate([waves[0], silence, waves[1]]), RATE)
     return Speech(wave, "en", timestamps=True, words=True), f"{first.text} {second.text}"
 
 
@@ -59,6 +60,6 @@ def test_sphinx_decodes_each_of_a_batch_apart(sphinx: Engine) -> None:
 
 
 def test_sphinx_vouches_for_no_speech_so_that_a_second_opinion_is_asked(sphinx: Engine) -> None:
-    silence = Speech(np.zeros(engine.RATE, dtype=np.float32), "en")
+    silence = Speech(np.zeros(RATE, dtype=np.float32), "en")
     (texts,) = sphinx.decode([silence])
     assert all(text.no_speech >= 0.5 for text in texts)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from benchmarks import sounds
+from fsctl.media import silero
+from fsctl.media.wave import RATE, Waveform, to_16k
 from fsctl.sim import load_samples
-from fsctl.transcribe import engine, guard, second_opinion
-from fsctl.transcribe.engine import RATE, Engine, Speech, Text, to_16k
+from fsctl.transcribe import guard
+from fsctl.transcribe.engine import Engine, Speech, Text
 from fsctl.transcribe.guard import Evidence, Guard, folded, suppressed_by
 from fsctl.transcribe.inventions import INVENTED, PARTS_INVENTED
 
@@ -69,7 +71,7 @@ def test_dots_and_notes_are_not_words() -> None:
 def test_the_second_listener_is_asked_only_in_doubt_and_of_a_window_only_the_texts_own_time() -> None:
     heard: list[int] = []
 
-    def voice(wave: engine.Waveform) -> float:
+    def voice(wave: Waveform) -> float:
         heard.append(len(wave))
         return 0.0
 
@@ -152,7 +154,7 @@ def test_the_list_is_folded_as_what_is_compared_with_it() -> None:
 def listener(model_dir: Path) -> Guard:
     """With Silero, which comes with faster-whisper."""
     assert model_dir
-    return Guard(second_opinion.voice)
+    return Guard(silero.voice)
 
 
 NAMES = [
@@ -195,8 +197,6 @@ def test_silero_hears_a_voice_and_nothing_in_noise(model_dir: Path) -> None:
     (sample,) = load_samples(["order-en"])
     turn = next(turn for turn in sample.turns if turn.leg == "agent")
     spoken = to_16k(sample.agent_audio[turn.start_ms * 16 : turn.end_ms * 16], RATE)
-    assert second_opinion.voice(spoken) > guard.LEAST_VOICE + 0.3
-    assert (
-        second_opinion.voice(to_16k(sounds.telephone(sounds.noise(0, -30)(2.0, 1)), RATE)) < guard.LEAST_VOICE
-    )
-    assert second_opinion.voice(np.zeros(0, dtype=np.float32)) == 0.0
+    assert silero.voice(spoken) > guard.LEAST_VOICE + 0.3
+    assert silero.voice(to_16k(sounds.telephone(sounds.noise(0, -30)(2.0, 1)), RATE)) < guard.LEAST_VOICE
+    assert silero.voice(np.zeros(0, dtype=np.float32)) == 0.0

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fsctl.transcribe.engine import RATE, EngineOptions, Speech, Text
+from fsctl.media.wave import RATE
+from fsctl.transcribe.engine import EngineOptions, Speech, Text
 from fsctl.transcribe.whisper import Whisper
 from fsctl.transcribe.whisper_model import Reading
 

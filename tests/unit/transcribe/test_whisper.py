@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fsctl.media.wave import RATE, to_16k
 from fsctl.sim import load_samples
 from fsctl.transcribe import engine, guard, wer
-from fsctl.transcribe.engine import RATE, Engine, EngineOptions, Speech, to_16k
+from fsctl.transcribe.engine import Engine, EngineOptions, Speech
 from fsctl.transcribe.whisper_model import BEFORE_TOKENS, Network
 
 PROMPT = "Sarah Collins, AB-1234, refund, tracking number, courier."
