@@ -30,8 +30,7 @@ import sounds
 from sounds import RATE, Pcm, Wave
 
 from fsctl.config import Config, Media
-from fsctl.media import silero, windows
-from fsctl.media.segmenter import Segmenter
+from fsctl.media import silero, voices, windows
 from fsctl.media.wave import to_16k
 from fsctl.transcribe import engine
 from fsctl.transcribe.engine import Engine, Speech
@@ -131,11 +130,10 @@ def measure(loaded: Engine, options: argparse.Namespace) -> dict[str, Any]:
 def cuts(pcm: Pcm) -> list[tuple[int, int]]:
     """As the media reader cuts."""
     media = Media()
-    segmenter = Segmenter(
-        RATE, 0, vad_mode=media.vad_mode, hangover_ms=media.hangover_ms, min_ms=media.min_utterance_ms,
-        max_ms=media.max_utterance_ms,
+    return voices.cut(
+        pcm, RATE, vad_mode=media.vad_mode, hangover_ms=media.hangover_ms,
+        min_ms=media.min_utterance_ms, max_ms=media.max_utterance_ms,
     )  # fmt: skip
-    return [(one.start, one.end) for one in (*segmenter.feed(pcm), *segmenter.finish())]
 
 
 def _forced(length: int) -> Iterator[tuple[int, int]]:

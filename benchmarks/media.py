@@ -285,7 +285,7 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
     import gevent
 
     from fsctl.config import Media, Node, Websocket
-    from fsctl.media import spool
+    from fsctl.media import silero, spool
     from fsctl.media.websocket import Forks
     from fsctl.store.alarms import Alarms
     from fsctl.store.db import Database
@@ -311,6 +311,7 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
     node = Node(name=NODE, spool=options.spool)
     recordings = Timed(database, node.name)
     recordings.live()
+    silero.load()
     before = _memory_kb()
     if source == "websocket":
         settings = Websocket(listen=f"127.0.0.1:{options.port}", secret=SECRET, rate=options.rate)

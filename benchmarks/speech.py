@@ -16,7 +16,8 @@ import soundfile
 from vad import telephone
 
 from fsctl.config import Media
-from fsctl.media.segmenter import Segmenter, Stretch
+from fsctl.media import voices
+from fsctl.media.segmenter import Stretch
 from fsctl.media.wave import RATE, Waveform, to_16k
 from fsctl.sim.samples import load_samples
 
@@ -81,14 +82,14 @@ def _by_telephone(wave: Waveform) -> Waveform:
 
 
 def cuts(wave: Waveform) -> list[Stretch]:
-    """What our segmenter makes of a leg."""
+    """What the media reader makes of a leg."""
     media = Media()
-    segmenter = Segmenter(
-        RATE, 0, vad_mode=media.vad_mode, hangover_ms=media.hangover_ms,
+    pcm = np.clip(wave * 32768, -32768, 32767).astype(np.int16)
+    found = voices.cut(
+        pcm, RATE, vad_mode=media.vad_mode, hangover_ms=media.hangover_ms,
         min_ms=media.min_utterance_ms, max_ms=media.max_utterance_ms,
     )  # fmt: skip
-    pcm = np.clip(wave * 32768, -32768, 32767).astype(np.int16)
-    return [*segmenter.feed(pcm), *segmenter.finish()]
+    return [Stretch(start, end) for start, end in found]
 
 
 def legs(samples: Sequence[Sample], seconds: float) -> list[Sample]:

@@ -30,7 +30,7 @@ import soundfile
 import webrtcvad
 
 from fsctl.config import Media
-from fsctl.media.segmenter import Segmenter
+from fsctl.media import voices
 from fsctl.media.tones import is_tone
 
 Wave = npt.NDArray[np.float64]
@@ -219,12 +219,11 @@ def _closed(mask: Mask, gap: int) -> Mask:
 
 def _ours(pcm: Pcm, rate: int) -> Mask:
     media = Media()
-    segmenter = Segmenter(
-        rate, 0, vad_mode=media.vad_mode, hangover_ms=media.hangover_ms,
+    spans = voices.cut(
+        pcm, rate, vad_mode=media.vad_mode, hangover_ms=media.hangover_ms,
         min_ms=media.min_utterance_ms, max_ms=media.max_utterance_ms,
     )  # fmt: skip
-    cuts = [(cut.start, cut.end) for cut in (*segmenter.feed(pcm), *segmenter.finish())]
-    return _mask(pcm, rate, [(start, end) for start, end in cuts if not is_tone(pcm[start:end], rate)])
+    return _mask(pcm, rate, [(start, end) for start, end in spans if not is_tone(pcm[start:end], rate)])
 
 
 def _webrtcvad(mode: int, hangover_ms: int) -> Callable[[Pcm, int], Mask]:

@@ -17,6 +17,7 @@ def media(config: Config, name: str | None) -> int:
     """The media reader of one node."""
     import gevent
 
+    from fsctl.media import silero
     from fsctl.media.planner import Planner
     from fsctl.media.spool import Spool
     from fsctl.store.recordings import Recordings
@@ -24,6 +25,7 @@ def media(config: Config, name: str | None) -> int:
 
     node = app.node_named(config, name)
     app.require_readable(node.spool)
+    silero.load()
     app.await_database(config)
     with app.database(config, "media") as opened:
         recordings = Recordings(opened, node.name)

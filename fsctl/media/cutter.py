@@ -6,7 +6,7 @@ Called by: ``segmenter``.
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
@@ -50,6 +50,8 @@ class Span:
 
     begin: int
     end: int
+    reach: float = field(default=0.0, compare=False)
+    """How many times the speech was above the noise where it ended, in power."""
 
 
 class Cutter:
@@ -156,7 +158,7 @@ class Cutter:
         end = min(self._count, self._last_voiced + 1 + self._padding(last, TAIL_MS, TAIL_NOISY_MS))
         span = None
         if self._is_rest or self._voiced >= self._least:
-            span = Span(self._begin, end)
+            span = Span(self._begin, end, last.reach)
             self._free = end
         self._begin = None
         self._is_rest = False
@@ -176,7 +178,7 @@ class Cutter:
             return self._close()
         else:
             end, begin = self._edges(best)
-        span = Span(self._begin, end)
+        span = Span(self._begin, end, self._frames[-1].reach)
         self._frames = self._frames[max(begin, best.end if best else 0) - self._count :]
         # What is left may begin with a voice that was too short to count as speech going on.
         self._last_voiced = max(self._last_voiced, self._count - len(self._frames))

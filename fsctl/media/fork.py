@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from fsctl.config import Media
-from fsctl.media.segmenter import Segmenter
+from fsctl.media.segmenter import Segmenter, Stretch
 from fsctl.media.wav import GrowingWav, Samples
 
 Leg = Literal["caller", "agent"]
@@ -58,6 +58,8 @@ class Utterance:
     leg: Leg
     start: int
     end: int
+    reach_db: float = field(compare=False)
+    """How far the speech stood above the noise at its end."""
     samples: Samples = field(compare=False, repr=False)
 
 
@@ -135,17 +137,21 @@ class Fork:
             samples = self.wav.read(CHANNEL[window.leg], reading.position, stop)
             reading.position += len(samples)
             for stretch in reading.segmenter.feed(samples):
-                yield from self._utterance(window, stretch.start, stretch.end, frames)
+                yield from self._utterance(window, stretch, frames)
         over = window.end is not None and reading.position >= window.end
         if reading.position >= end and (final or over):
             reading.finished = True
             for stretch in reading.segmenter.finish():
-                yield from self._utterance(window, stretch.start, stretch.end, frames)
+                yield from self._utterance(window, stretch, frames)
 
-    def _utterance(self, window: Window, start: int, end: int, frames: int) -> Iterator[Utterance]:
-        last = min(end, frames if window.end is None else min(frames, window.end))
+    def _utterance(self, window: Window, stretch: Stretch, frames: int) -> Iterator[Utterance]:
+        start, last = (
+            stretch.start,
+            min(stretch.end, frames if window.end is None else min(frames, window.end)),
+        )
         if start < last:
-            yield Utterance(window.leg, start, last, self.wav.read(CHANNEL[window.leg], start, last))
+            samples = self.wav.read(CHANNEL[window.leg], start, last)
+            yield Utterance(window.leg, start, last, stretch.reach_db, samples)
 
     def _segmenter(self, window: Window) -> Segmenter:
         return Segmenter(

@@ -8,12 +8,13 @@ start again, and the cuts are the same.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fsctl.config import Media
 from fsctl.media.fork import Fork, Utterance, Window, apart
 from fsctl.media.tones import is_tone
+from fsctl.media.voices import voices
 from fsctl.media.wav import GrowingWav
 from fsctl.store.recordings import NewUtterance
 
@@ -112,7 +113,7 @@ class Pipeline:
         if piece.due > self._frames and not final:
             return
         for cut in piece.fork.advance([piece.window], self._frames, final=final):
-            batch.utterances.append(self._to_store(cut))
+            batch.utterances.extend(self._to_store(cut))
             if self._is_seam(cut, piece.window.start):
                 # What this reader found beyond the seam, the next one finds again, for itself.
                 batch.seams[key] = cut.end
@@ -144,15 +145,18 @@ class Pipeline:
         longest = self.wav.rate * self._settings.max_utterance_ms // 1000
         return cut.end - since >= SEAM_S * self.wav.rate and cut.end - cut.start < BY_SILENCE * longest
 
-    def _to_store(self, cut: Utterance) -> NewUtterance:
-        return NewUtterance(
-            leg=cut.leg,
-            start_sample=cut.start,
-            end_sample=cut.end,
-            rate=self.wav.rate,
-            pcm=cut.samples.astype("<i2", copy=False).tobytes(),
-            no_speech="a telephone's tones" if is_tone(cut.samples, self.wav.rate) else None,
-        )
+    def _to_store(self, cut: Utterance) -> Iterator[NewUtterance]:
+        rate = self.wav.rate
+        for start, end in voices(cut.samples, rate, cut.reach_db):
+            samples = cut.samples[start:end]
+            yield NewUtterance(
+                leg=cut.leg,
+                start_sample=cut.start + start,
+                end_sample=cut.start + end,
+                rate=rate,
+                pcm=samples.astype("<i2", copy=False).tobytes(),
+                no_speech="a telephone's tones" if is_tone(samples, rate) else None,
+            )
 
 
 def _is_done(piece: _Piece) -> bool:

@@ -5,13 +5,13 @@ again cuts the same stretches.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import webrtcvad
 
 from fsctl.media.cutter import Cutter, Frame, Span
-from fsctl.media.floor import Floor
+from fsctl.media.floor import Floor, decibels
 from fsctl.media.wav import Samples
 
 FRAME_MS = 30
@@ -26,6 +26,8 @@ class Stretch:
 
     start: int
     end: int
+    reach_db: float = field(default=0.0, compare=False)
+    """How far the speech stood above the noise at its end."""
 
 
 class Segmenter:
@@ -93,7 +95,8 @@ class Segmenter:
             yield self._stretch(span)
 
     def _stretch(self, span: Span) -> Stretch:
-        return Stretch(self._origin + span.begin * self._frame, self._origin + span.end * self._frame)
+        begin, end = (self._origin + at * self._frame for at in (span.begin, span.end))
+        return Stretch(begin, end, decibels(span.reach))
 
 
 def _narrow(frames: Samples) -> Samples:

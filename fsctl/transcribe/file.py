@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fsctl.media.segmenter import Segmenter
+from fsctl.media.voices import cut
 from fsctl.media.wave import to_16k
 from fsctl.media.windows import Packed, Places, Stretch, pack
 from fsctl.store.segments import NewSegment
@@ -151,12 +151,11 @@ def transcribe(
 
 
 def _cut(samples: Samples, rate: int, cutting: Cutting) -> list[Stretch]:
-    segmenter = Segmenter(
-        rate, 0, vad_mode=cutting.vad_mode, hangover_ms=cutting.hangover_ms,
+    found = cut(
+        samples, rate, vad_mode=cutting.vad_mode, hangover_ms=cutting.hangover_ms,
         min_ms=cutting.min_ms, max_ms=cutting.max_ms,
     )  # fmt: skip
-    found = [*segmenter.feed(samples), *segmenter.finish()]
-    return [Stretch(index, one.start, min(one.end, len(samples))) for index, one in enumerate(found)]
+    return [Stretch(index, start, end) for index, (start, end) in enumerate(found)]
 
 
 def _decode(

@@ -144,9 +144,9 @@ LAYERS = {
         "fsctl.patience",
         "fsctl.store",
         "fsctl.media.silero",
+        "fsctl.media.voices",
         "fsctl.media.wave",
         "fsctl.media.windows",
-        "fsctl.media.segmenter",
         "fsctl.transcribe",
     ),
     "fsctl.store": (

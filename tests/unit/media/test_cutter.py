@@ -46,6 +46,13 @@ def test_in_noise_the_padding_is_wider() -> None:
     assert (span.begin, span.end) == (41, 82)
 
 
+def test_it_tells_how_far_speech_stood_above_the_noise_where_it_ended() -> None:
+    (quiet,), (noisy,) = cut(frames("50. 20s 50.")), cut(frames("50, 20n 50,"))
+    assert (quiet.reach, noisy.reach) == (LETTERS["s"].reach, LETTERS["n"].reach)
+    first, *_ = cut(frames(f"{LONGEST + 20}n 50,"))
+    assert first.reach == noisy.reach, "of a cut, too"
+
+
 def test_a_short_pause_is_within_and_a_long_one_between() -> None:
     assert len(cut(frames("20s 12. 20s 40."))) == 1
     assert len(cut(frames("20s 20. 20s 40."))) == 2

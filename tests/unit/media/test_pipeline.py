@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import sounds
 from fsctl.config import Media
 from fsctl.media import pipeline
 from fsctl.media.pipeline import Pipeline
@@ -27,6 +28,13 @@ def audio() -> bytes:
     left = np.concatenate([sample.caller_audio for sample in samples])
     right = np.concatenate([sample.agent_audio for sample in samples])
     return np.stack([left, right], axis=1).astype("<i2").tobytes()
+
+
+def in_noise(audio: bytes) -> bytes:
+    """The same with a noise that swells beside both legs, in which the second listener is asked."""
+    stereo = np.frombuffer(audio, dtype="<i2").reshape(-1, 2)
+    noise = 32768 * sounds.swelling(len(stereo) / RATE + 0.1, 3)[: len(stereo), None]
+    return (stereo + noise).clip(-32768, 32767).astype("<i2").tobytes()
 
 
 class Reader:
@@ -73,10 +81,12 @@ def undisturbed(folder: Path, audio: bytes) -> list[Cut]:
     return Reader(path).finish(BRIDGES)
 
 
+@pytest.mark.parametrize("line", ["quiet", "noisy"])
 @pytest.mark.parametrize("seed", range(6))
 def test_a_reader_killed_at_random_moments_cuts_the_same_utterances(
-    seed: int, audio: bytes, tmp_path: Path
+    seed: int, line: str, audio: bytes, tmp_path: Path
 ) -> None:
+    audio = in_noise(audio) if line == "noisy" else audio
     rng = random.Random(seed)
     path = tmp_path / "grows.wav"
     reader = Reader(path)
@@ -96,7 +106,11 @@ def test_a_reader_killed_at_random_moments_cuts_the_same_utterances(
             reader.advance(told)
             if rng.random() < 0.02:
                 reader.kill()
-    assert reader.finish(BRIDGES) == undisturbed(tmp_path, audio)
+    found = reader.finish(BRIDGES)
+    assert found == undisturbed(tmp_path, audio)
+    legs = np.frombuffer(audio, dtype="<i2").reshape(-1, 2)
+    for leg, start, end, pcm in found:
+        assert pcm == legs[start:end, int(leg == "agent")].tobytes(), "cut out of the file, bit for bit"
 
 
 def test_only_what_follows_the_last_seam_is_read_again(audio: bytes, tmp_path: Path) -> None:
