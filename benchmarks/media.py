@@ -9,7 +9,7 @@ the other, for a node has one, each in a process of its own and beside a process
 * websocket: the same audio in masked frames of 20 ms, as mod_audio_fork sends it: taken, written as recordings,
   and read from there as by the spool reader, all in one process.
 
-    python benchmarks/media.py [--calls 250] [--seconds 60] [--rate 16000] [--quick] [--json]
+    python benchmarks/media.py [--calls 250] [--seconds 60] [--rate 16000] [--noise DB] [--quick] [--json]
 
 Cores are CPU seconds of the reading process a second, for 1000 calls (Postgres is not in them). What a process does
 however few calls there are is multiplied with them: few calls look dear. Memory is what the process grew by since
@@ -60,6 +60,7 @@ def main() -> None:
         "--seconds", type=float, default=60.0, help="measured time of each source (default 60)"
     )
     parser.add_argument("--rate", type=int, default=16000, help="samples a second: 8000 or 16000 (default)")
+    parser.add_argument("--noise", type=float, help="noise on both legs, so many dB below their speech")
     parser.add_argument("--quick", action="store_true", help="20 calls for 15 s")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--reader", choices=("floor", *GOALS), help=argparse.SUPPRESS)
@@ -83,7 +84,7 @@ def main() -> None:
 def measure(source: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Let the recordings grow, and one source and the floor read them."""
     spools = {name: folder / name for name in GOALS}
-    legs = conversations(options.calls, options.rate, options.seconds + 4 * WARM_S)
+    legs = conversations(options)
     with database(folder / "postgres") as dsn, socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         server.close()
@@ -148,22 +149,34 @@ def send(fork: socket.socket, data: memoryview) -> None:
     fork.sendall(b"\x82\xfe" + len(data).to_bytes(2, "big") + bytes(4) + data)
 
 
-def conversations(calls: int, rate: int, seconds: float) -> list["npt.NDArray[np.int16]"]:
+def conversations(options: argparse.Namespace) -> list["npt.NDArray[np.int16]"]:
     """The package's conversations as stereo, again and again; each call begins somewhere else, as calls do."""
     import numpy as np
 
     from fsctl.sim import load_samples
 
     stereo = [
-        np.stack([one.caller_audio, one.agent_audio], axis=1)[:: 16000 // rate] for one in load_samples()
+        np.stack([one.caller_audio, one.agent_audio], axis=1)[:: 16000 // options.rate]
+        for one in load_samples()
     ]
-    size = int(seconds * rate)
+    if options.noise is not None:
+        stereo = [noisy(audio, options.noise) for audio in stereo]
+    calls, size = options.calls, int((options.seconds + 4 * WARM_S) * options.rate)
     turns = [np.resize(audio.astype("<i2"), (len(audio) + size, 2)) for audio in stereo]
     found = []
     for call in range(calls):
         begin = call * len(stereo[call % len(stereo)]) // calls
         found.append(turns[call % len(stereo)][begin : begin + size])
     return found
+
+
+def noisy(audio: "npt.NDArray[np.int16]", below_db: float) -> "npt.NDArray[np.int16]":
+    """White noise on each leg, so many dB below the power that the leg has while it speaks."""
+    import numpy as np
+
+    spoken = [leg[np.abs(leg) > 100].astype(float).std() for leg in audio.T]
+    noise = np.random.default_rng(0).normal(0, np.array(spoken) * 10 ** (-below_db / 20), audio.shape)
+    return (audio + noise).clip(-32768, 32767).astype(np.int16)
 
 
 @contextmanager
