@@ -42,17 +42,26 @@ def share(found: list[tuple[int, int]], spoken: list[tuple[int, int]]) -> float:
     return heard / sum(end - start for start, end in spoken)
 
 
-def test_on_a_quiet_line_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_plain_voice_on_a_quiet_line_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(_wave: object) -> None:
         raise AssertionError
 
     monkeypatch.setattr(listener, "chances", never)
-    assert voices(np.ones(RATE, dtype=np.int16), RATE, NOISY_DB) == [(0, RATE)]
+    sample = load_samples()[0]
+    for turn in sample.turns:
+        leg = sample.caller_audio if turn.leg == "caller" else sample.agent_audio
+        spoken = leg[turn.start_ms * 16 : turn.end_ms * 16]
+        assert voices(spoken, RATE, NOISY_DB) == [(0, len(spoken))]
 
 
 @pytest.mark.parametrize("name", ["clicks", "cough", "breath", "swelling", "strings", "band", "pink -20 dB"])
 def test_a_sound_that_is_no_voice_is_left_out(name: str) -> None:
     assert voices(sounds.telephone(sounds.SOUNDS[name](6.0, 1)), RATE, NOISY) == []
+
+
+@pytest.mark.parametrize("name", ["clicks", "cough", "breath"])
+def test_neither_is_it_on_a_quiet_line(name: str) -> None:
+    assert voices(sounds.telephone(sounds.SOUNDS[name](6.0, 1)), RATE, 60.0) == []
 
 
 def test_what_webrtcvad_found_of_speech_in_noise_stays(noisy: tuple[Samples, list[tuple[int, int]]]) -> None:
