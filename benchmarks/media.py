@@ -324,7 +324,7 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
     node = Node(name=NODE, spool=options.spool)
     recordings = Timed(database, node.name)
     recordings.live()
-    silero.load()
+    silero.prepare()
     before = _memory_kb()
     if source == "websocket":
         settings = Websocket(listen=f"127.0.0.1:{options.port}", secret=SECRET, rate=options.rate)

@@ -25,7 +25,7 @@ def media(config: Config, name: str | None) -> int:
 
     node = app.node_named(config, name)
     app.require_readable(node.spool)
-    silero.load()
+    silero.prepare()
     app.await_database(config)
     with app.database(config, "media") as opened:
         recordings = Recordings(opened, node.name)

@@ -13,8 +13,12 @@ import numpy.typing as npt
 
 from fsctl.media.wave import Waveform
 
-WINDOW = 512
-"""Samples at 16 kHz that it looks at."""
+WINDOW, BEFORE = 512, 64
+"""Samples at 16 kHz that it looks at, and of those before them that it is shown again."""
+MOST_WINDOWS = 32
+"""Given to it at once, a second: it takes memory for all of them. What it remembers is handed on."""
+MEMORY = (1, 1, 128)
+"""Shape of what it remembers, of two kinds (``faster_whisper.vad``, SileroVADModel)."""
 
 
 def chances(wave: Waveform) -> npt.NDArray[np.float32]:
@@ -22,10 +26,19 @@ def chances(wave: Waveform) -> npt.NDArray[np.float32]:
 
     It remembers what it heard before within the wave, and nothing from one call to the next.
     """
-    if not len(wave):
-        return np.zeros(0, dtype=np.float32)
-    padded = np.pad(wave.astype(np.float32), (0, -len(wave) % WINDOW))
-    return np.asarray(load()(padded), dtype=np.float32).ravel()
+    windows = np.pad(wave.astype(np.float32, copy=False), (0, -len(wave) % WINDOW)).reshape(-1, WINDOW)
+    h, c = (np.zeros(MEMORY, dtype=np.float32) for _ in range(2))
+    before = np.zeros(BEFORE, dtype=np.float32)
+    found = [np.zeros(0, dtype=np.float32)]
+    for at in range(0, len(windows), MOST_WINDOWS):
+        piece = windows[at : at + MOST_WINDOWS]
+        shown = np.empty((len(piece), BEFORE + WINDOW), dtype=np.float32)
+        shown[:, BEFORE:] = piece
+        shown[0, :BEFORE], shown[1:, :BEFORE] = before, piece[:-1, -BEFORE:]
+        before = piece[-1, -BEFORE:]
+        part, h, c = _session().run(None, {"input": shown, "h": h, "c": c})
+        found.append(part.ravel())
+    return np.concatenate(found)
 
 
 def voice(wave: Waveform) -> float:
@@ -33,9 +46,14 @@ def voice(wave: Waveform) -> float:
     return float(np.max(chances(wave), initial=0.0))
 
 
+def prepare() -> None:
+    """Load it, and let it take its memory: 80 MB and a moment, of a process that is in a hurry later."""
+    chances(np.zeros(MOST_WINDOWS * WINDOW, dtype=np.float32))
+
+
 @cache
-def load() -> Any:
-    """The model: 70 MB and a moment, when it is first asked, or when a process begins that is in a hurry later."""
+def _session() -> Any:
+    """The model, loaded when it is first asked."""
     from faster_whisper.vad import get_vad_model
 
-    return get_vad_model()
+    return get_vad_model().session

@@ -1,6 +1,7 @@
 """The second listener itself: real voices, and what is none."""
 
 import numpy as np
+import pytest
 
 from benchmarks import sounds
 from fsctl.media.silero import WINDOW, chances, voice
@@ -23,6 +24,14 @@ def test_noise_silence_and_nothing_are_no_voice() -> None:
     assert voice(to_16k(sounds.telephone(sounds.noise(-0.5, -30)(3.0, 1)), RATE)) < 0.1
     assert voice(np.zeros(RATE, dtype=np.float32)) < 0.1
     assert voice(np.zeros(0, dtype=np.float32)) == 0.0
+
+
+def test_heard_piece_by_piece_it_says_what_it_says_of_the_whole() -> None:
+    from faster_whisper.vad import get_vad_model
+
+    wave = to_16k(load_samples()[0].agent_audio[: 20 * RATE], RATE)
+    whole = get_vad_model()(wave.copy()[: len(wave) // WINDOW * WINDOW]).ravel()
+    assert chances(wave)[: len(whole) - 1] == pytest.approx(whole[:-1], abs=1e-4)
 
 
 def test_it_remembers_nothing_of_what_it_was_asked_before() -> None:
