@@ -298,7 +298,7 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
     import gevent
 
     from fsctl.config import Media, Node, Websocket
-    from fsctl.media import silero, spool
+    from fsctl.media import memory, silero, spool
     from fsctl.media.websocket import Forks
     from fsctl.store.alarms import Alarms
     from fsctl.store.db import Database
@@ -324,6 +324,7 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
     node = Node(name=NODE, spool=options.spool)
     recordings = Timed(database, node.name)
     recordings.live()
+    memory.keep_large_blocks_apart()
     silero.prepare()
     before = _memory_kb()
     if source == "websocket":

@@ -17,7 +17,7 @@ def media(config: Config, name: str | None) -> int:
     """The media reader of one node."""
     import gevent
 
-    from fsctl.media import silero
+    from fsctl.media import memory, silero
     from fsctl.media.planner import Planner
     from fsctl.media.spool import Spool
     from fsctl.store.recordings import Recordings
@@ -25,6 +25,7 @@ def media(config: Config, name: str | None) -> int:
 
     node = app.node_named(config, name)
     app.require_readable(node.spool)
+    memory.keep_large_blocks_apart()
     silero.prepare()
     app.await_database(config)
     with app.database(config, "media") as opened:
