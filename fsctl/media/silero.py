@@ -1,8 +1,8 @@
 """Silero, the second listener: how likely somebody speaks.
 
 It comes with faster-whisper and takes two milliseconds of processor time for a second of audio. At its usual
-threshold it misses a third of telephone speech, so nothing is cut by it alone: it is asked only of
-what somebody doubts.
+threshold it misses a third of telephone speech, so nothing is cut by it alone: it is asked of what somebody doubts.
+Called by: ``voices``, and the transcriber's guard.
 """
 
 from functools import cache
