@@ -47,7 +47,7 @@ def voice(wave: Waveform) -> float:
 
 
 def prepare() -> None:
-    """Load it, and let it take its memory: 80 MB and a moment, of a process that is in a hurry later."""
+    """Load it, and let it take its memory: 70 MB and a moment, of a process that is in a hurry later."""
     chances(np.zeros(MOST_WINDOWS * WINDOW, dtype=np.float32))
 
 
