@@ -28,7 +28,7 @@ from tests.fix_switch import PASSWORD
 POLICY = Policy(
     default_queue="support@fsctl", numbers={"15550100901": Number(queue="sales@fsctl", language="pt")}
 )
-STEERED = 3.0
+STEERED = 1.5
 """Speed of a switch whose second of silence must suffice on a busy machine, too."""
 PLAN = CallPlan(talk_s=6.0, rings=(Ring("answer", 1.0),))
 
