@@ -145,10 +145,8 @@ class Fork:
                 yield from self._utterance(window, stretch, frames)
 
     def _utterance(self, window: Window, stretch: Stretch, frames: int) -> Iterator[Utterance]:
-        start, last = (
-            stretch.start,
-            min(stretch.end, frames if window.end is None else min(frames, window.end)),
-        )
+        start = stretch.start
+        last = min(stretch.end, frames if window.end is None else min(frames, window.end))
         if start < last:
             samples = self.wav.read(CHANNEL[window.leg], start, last)
             yield Utterance(window.leg, start, last, stretch.reach_db, samples)
