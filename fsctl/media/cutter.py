@@ -7,17 +7,19 @@ Called by: ``segmenter``.
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import groupby
-from typing import NamedTuple
 
 from fsctl.media.floor import decibels
+from fsctl.media.frames import Frame, Frames
 
 ONSET_MS, ONSET_CLEAR_MS = 210, 60
 """Speech begins when of this much this much is clear; it then began with the first voiced frame of it."""
-LEAD_MS, LEAD_NOISY_MS = 90, 270
-"""Kept before the first voiced frame, in quiet and in noise: a soft beginning is not voiced for the VAD."""
-TAIL_MS, TAIL_NOISY_MS = 90, 360
-"""Kept after the last voiced frame: words fade longer than they rise."""
+BESIDE_MS = 30
+"""In quiet an utterance has the sound that leads up to its first voiced frame, the sound in which its last one
+fades, and so much more on both sides: soft edges of words are not voiced for the VAD."""
+STOP_MS = 180
+"""A word that ends in a stop consonant holds its breath so long before the last of it is heard."""
+LEAD_NOISY_MS, TAIL_NOISY_MS = 270, 360
+"""In noise such sound cannot be told from the noise, so this is kept: words fade longer than they rise."""
 SUSTAIN, SUSTAIN_MASK = 2, 0b1111
 """Speech goes on with a frame that is one of so many voiced among the last four: a click alone is not."""
 PATIENCE_NOISY_MS = 300
@@ -30,18 +32,6 @@ LATE_SHARE = 0.5
 """A stretch that is too long is cut in its last half, if there is a pause in it."""
 SMOOTH_MS = 150
 """With no pause at all the cut falls into the quietest so long, rather than into a stop consonant."""
-
-
-class Frame(NamedTuple):
-    """What was decided of one frame. Powers are plain: of few frames anybody asks how many decibels they are."""
-
-    voiced: bool
-    clear: bool
-    """Voiced, and loud enough to begin an utterance."""
-    power: float
-    """Mean of the squares of its samples."""
-    reach: float
-    """How many times the speech is above the noise, in power."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +67,7 @@ class Cutter:
         """In silence: what may turn out to be a beginning."""
         self._begin: int | None = None
         """Of the open span; None in silence."""
-        self._frames: list[Frame] = []
+        self._frames = Frames(0, ())
         """Of the open span, from its first voiced frame on."""
         self._voiced = 0
         """How many frames of the open span are."""
@@ -114,7 +104,7 @@ class Cutter:
         if frame.voiced and self._votes.bit_count() >= SUSTAIN:
             self._last_voiced = self._count - 1
         elif silent >= self._hangover and silent >= self._patience():
-            span = self._close()
+            span = self._close(self._count - 1)
             self._listen(frame)  # A voice so late goes on with nothing, but something may begin with it.
             return span
         return self._cut() if self._count - self._begin >= self._longest else None
@@ -128,7 +118,7 @@ class Cutter:
 
     def finish(self) -> Span | None:
         """There is no more: returns the span that was still open, if it counts."""
-        return None if self._begin is None else self._close()
+        return None if self._begin is None else self._close(self._count)
 
     def _listen(self, frame: Frame) -> None:
         if not frame.voiced and not any(past.voiced for past in self._recent):
@@ -141,89 +131,81 @@ class Cutter:
         while not frames[0].voiced:
             del frames[0]
         first = self._count - len(frames)
-        self._begin = max(self._free, first - self._padding(frames[0], LEAD_MS, LEAD_NOISY_MS))
-        self._frames, self._voiced = frames, _voiced(frames)
+        self._frames, self._voiced = Frames(first, frames), _voiced(frames)
+        self._begin = max(self._free, first - self._lead(first))
         self._votes = SUSTAIN_MASK
         self._last_voiced = self._count - 1
 
     def _patience(self) -> int:
         """Frames of silence that end the open span."""
-        last = self._frames[self._last_voiced - self._count]
-        return self._hangover + self._padding(last, 0, PATIENCE_NOISY_MS)
+        return self._hangover + self._padding(self._last_voiced, 0, PATIENCE_NOISY_MS)
 
-    def _close(self) -> Span | None:
-        """End after the last voiced frame and be silent again."""
+    def _close(self, until: int) -> Span | None:
+        """End after the last voiced frame, before this one, and be silent again."""
         assert self._begin is not None
-        last = self._frames[self._last_voiced - self._count]
-        end = min(self._count, self._last_voiced + 1 + self._padding(last, TAIL_MS, TAIL_NOISY_MS))
+        end = min(until, self._last_voiced + 1 + self._tail(self._last_voiced, until))
         span = None
         if self._is_rest or self._voiced >= self._least:
-            span = Span(self._begin, end, last.reach)
+            span = Span(self._begin, end, self._frames.reach(self._last_voiced))
             self._free = end
         self._begin = None
         self._is_rest = False
-        self._frames = []
+        self._frames = Frames(0, ())
         self._recent.clear()
         return span
 
     def _cut(self) -> Span | None:
         """End in the best pause, and go on after it; with no pause at all, at the quietest moment."""
         assert self._begin is not None
-        pauses = self._pauses()
+        pauses = [Span(*pause) for pause in self._frames.pauses(-(-PAUSE_MS // self._frame_ms))]
         half = self._begin + int(self._longest * (1 - LATE_SHARE))
         best = max([p for p in pauses if p.begin >= half] or pauses, key=self._merit, default=None)
         if best is None:
             end = begin = self._quietest(half)
         elif best.end == self._count:
-            return self._close()
+            return self._close(self._count)
         else:
             end, begin = self._edges(best)
-        span = Span(self._begin, end, self._frames[-1].reach)
-        self._frames = self._frames[max(begin, best.end if best else 0) - self._count :]
+        span = Span(self._begin, end, self._frames.reach(self._count - 1))
+        self._frames.forget(max(begin, best.end if best else 0))
         # What is left may begin with a voice that was too short to count as speech going on.
-        self._last_voiced = max(self._last_voiced, self._count - len(self._frames))
+        self._last_voiced = max(self._last_voiced, self._frames.first)
         self._begin = self._free = begin
         self._is_rest = True
         return span
 
-    def _pauses(self) -> list[Span]:
-        """The pauses of the open span, the one that still lasts among them."""
-        at, found = self._count - len(self._frames), []
-        for voiced, run in groupby(frame.voiced for frame in self._frames):
-            length = len(list(run))
-            if not voiced and length * self._frame_ms >= PAUSE_MS:
-                found.append(Span(at, at + length))
-            at += length
-        return found
-
     def _merit(self, pause: Span) -> tuple[int, float]:
         """The longest pause is the best, of two as long the quieter."""
-        return pause.end - pause.begin, -self._loudness(pause.begin, pause.end)
+        return pause.end - pause.begin, -self._frames.loudness(pause.begin, pause.end)
 
     def _quietest(self, after: int) -> int:
         """The middle of the quietest moment between a frame and the last voiced one."""
         width = SMOOTH_MS // self._frame_ms
         starts = range(after, max(after, self._last_voiced - width) + 1)
-        return min(starts, key=lambda start: self._loudness(start, start + width)) + width // 2
-
-    def _loudness(self, begin: int, end: int) -> float:
-        base = self._count - len(self._frames)
-        levels = [decibels(frame.power) for frame in self._frames[max(0, begin - base) : end - base]]
-        return sum(levels) / len(levels)
+        return min(starts, key=lambda start: self._frames.loudness(start, start + width)) + width // 2
 
     def _edges(self, pause: Span) -> tuple[int, int]:
         """Where speech ends before a pause and begins after it, with the padding for which there is room."""
-        base = self._count - len(self._frames)
-        before, after = self._frames[pause.begin - base - 1], self._frames[pause.end - base]
-        end = pause.begin + self._padding(before, TAIL_MS, TAIL_NOISY_MS)
-        begin = pause.end - self._padding(after, LEAD_MS, LEAD_NOISY_MS)
+        end = pause.begin + self._tail(pause.begin - 1, pause.end)
+        begin = pause.end - self._lead(pause.end)
         return (end, begin) if end <= begin else ((pause.begin + pause.end) // 2,) * 2
 
-    def _padding(self, frame: Frame, quiet_ms: int, noisy_ms: int) -> int:
+    def _lead(self, first: int) -> int:
+        """Frames to keep before the first that is voiced."""
+        return self._padding(first, self._frames.rise(first) * self._frame_ms + BESIDE_MS, LEAD_NOISY_MS)
+
+    def _tail(self, last: int, until: int) -> int:
+        """Frames to keep after the last that is voiced, of those before another."""
+        fade = self._frames.fade(last, until, STOP_MS // self._frame_ms)
+        return self._padding(last, fade * self._frame_ms + BESIDE_MS, TAIL_NOISY_MS)
+
+    def _padding(self, at: int, quiet_ms: int, noisy_ms: int) -> int:
         """Frames to keep beside this one: the nearer the noise comes to the speech, the more of it is hidden."""
-        noisy = min(max((QUIET_RANGE - decibels(frame.reach)) / (QUIET_RANGE - NOISY_RANGE), 0.0), 1.0)
-        padding = quiet_ms + (noisy_ms - quiet_ms) * noisy
-        return min(int(padding) // self._frame_ms, self._hangover)
+        above = decibels(self._frames.reach(at))
+        noisy = min(max((QUIET_RANGE - above) / (QUIET_RANGE - NOISY_RANGE), 0.0), 1.0)
+        most_ms = self._hangover * self._frame_ms
+        padding = min(quiet_ms, most_ms) * (1 - noisy) + min(noisy_ms, most_ms) * noisy
+        return int(padding) // self._frame_ms
 
 
 def _voiced(frames: Iterable[Frame]) -> int:

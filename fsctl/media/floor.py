@@ -30,9 +30,10 @@ NOISE_FRAMES, SPEECH_FRAMES = 3, 7
 """Frames over which the energy is averaged: one that is quiet, or loud, alone says nothing."""
 
 
-Heard = tuple[float, float, bool, bool]
-"""Of a frame: its energy (sum of squares), the ratio of speech to noise, whether it is loud enough to be speech
-that goes on, and to be speech that begins. Plain, for there are 33 a second of every leg."""
+Heard = tuple[float, float, int, bool]
+"""Of a frame: its energy (sum of squares), the ratio of speech to noise, how many frames in a row, this the last,
+are loud enough to be speech that goes on, and whether it is to be speech that begins. Plain, for there are 33 a
+second of every leg."""
 
 
 class Floor:
@@ -46,6 +47,8 @@ class Floor:
         self._noise, self._speech = size * _ratio(FIRST_NOISE), size * _ratio(FIRST_SPEECH)
         self._past = [0.0] * SPEECH_FRAMES
         """Energies of the last frames."""
+        self._run = 0
+        """How many frames in a row were loud enough to be speech that goes on, up to the last."""
 
     def hear(self, energies: Sequence[float]) -> list[Heard]:
         """The next frames, by their sums of squares, which are whole numbers.
@@ -55,7 +58,7 @@ class Floor:
         past = [*self._past, *energies]
         self._past = past[-SPEECH_FRAMES:]
         many, few = sum(past[:SPEECH_FRAMES]), sum(past[SPEECH_FRAMES - NOISE_FRAMES : SPEECH_FRAMES])
-        noise, speech = self._noise, self._speech
+        noise, speech, run = self._noise, self._speech, self._run
         heard: list[Heard] = []
         for at, energy in enumerate(energies):
             many += energy - past[at]
@@ -70,12 +73,13 @@ class Floor:
                 speech = many / SPEECH_FRAMES
             reach = speech / noise
             if energy <= noise * OVER or energy <= speech * BELOW or energy <= self._least:
-                heard.append((energy, reach, False, False))
+                run = 0
+                heard.append((energy, reach, 0, False))
             else:
                 over, way = energy / noise, max(reach, 1.0)
-                passes = over > way**SHARE
-                heard.append((energy, reach, passes, passes and over > way**CLEAR_SHARE))
-        self._noise, self._speech = noise, speech
+                run = run + 1 if over > way**SHARE else 0
+                heard.append((energy, reach, run, run > 0 and over > way**CLEAR_SHARE))
+        self._noise, self._speech, self._run = noise, speech, run
         return heard
 
 

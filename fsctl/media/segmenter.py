@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import webrtcvad
 
-from fsctl.media.cutter import Cutter, Frame, Span
+from fsctl.media.cutter import Cutter, Span
 from fsctl.media.floor import Floor, decibels
+from fsctl.media.frames import Frame
 from fsctl.media.wav import Samples
 
 FRAME_MS = 30
@@ -81,11 +82,11 @@ class Segmenter:
         data, size = heard.tobytes(), 2 * heard.shape[1]
         is_speech, skip, take = self._vad.is_speech, self._cutter.skip, self._cutter.take
         new = tuple.__new__  # what Frame() comes to, without a call of Python
-        for at, (energy, reach, passes, clear) in enumerate(self._floor.hear(energies)):
-            voiced = passes and is_speech(data[at * size : (at + 1) * size], rate, size // 2)
+        for at, (energy, reach, run, clear) in enumerate(self._floor.hear(energies)):
+            voiced = run > 0 and is_speech(data[at * size : (at + 1) * size], rate, size // 2)
             if not voiced and skip():
                 continue
-            span = take(new(Frame, (voiced, voiced and clear, energy / self._frame, reach)))
+            span = take(new(Frame, (voiced, voiced and clear, run, energy / self._frame, reach)))
             if span is not None:
                 yield self._stretch(span)
 

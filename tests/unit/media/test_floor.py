@@ -15,7 +15,7 @@ def energies(levels: list[float]) -> list[float]:
 
 
 def passing(levels: list[float]) -> list[bool]:
-    return [passes for _, _, passes, _ in Floor(MS, SIZE).hear(energies(levels))]
+    return [run > 0 for _, _, run, _ in Floor(MS, SIZE).hear(energies(levels))]
 
 
 def test_a_voice_over_the_noise_passes_and_the_noise_does_not() -> None:
@@ -23,6 +23,11 @@ def test_a_voice_over_the_noise_passes_and_the_noise_does_not() -> None:
     assert heard[50:70] == [True] * 20
     assert not any(heard[:50])
     assert not any(heard[70:])
+
+
+def test_it_counts_how_long_a_sound_lasts() -> None:
+    heard = Floor(MS, SIZE).hear(energies([30.0] * 50 + [65.0] * 3 + [30.0] * 2 + [65.0] * 2))
+    assert [run for _, _, run, _ in heard[50:]] == [1, 2, 3, 0, 0, 1, 2]
 
 
 def test_what_codecs_idle_with_never_passes() -> None:
@@ -36,8 +41,8 @@ def test_noise_that_begins_is_noise_after_some_seconds() -> None:
 
 
 def test_in_noise_a_weak_sound_goes_on_but_does_not_begin() -> None:
-    (*_, (_, reach, passes, clear)) = Floor(MS, SIZE).hear(energies([45.0] * 300 + [65.0] * 20 + [53.5]))
-    assert (passes, clear) == (True, False)
+    (*_, (_, reach, run, clear)) = Floor(MS, SIZE).hear(energies([45.0] * 300 + [65.0] * 20 + [53.5]))
+    assert (run > 0, clear) == (True, False)
     assert 15 < decibels(reach) < 21
 
 
