@@ -3,10 +3,12 @@
 On the same bytes: our utterances as they are decoded, plain webrtcvad (mode 3 with a hangover of 200 ms, mode 2
 as it is), and Silero as faster-whisper ships it.
 
-    python benchmarks/vad.py FOLDER [--speakers 2414,2609] [--noise FOLDER] [--rate 16000] [--quick] [--json]
+    python benchmarks/vad.py FOLDER [--speakers 2414,2609] [--noise FOLDER] [--alone S] [--rate 16000] [--quick]
+        [--json]
 
 FOLDER holds FLAC or WAV files of clean speech, one voice a file; the speaker is the name up to the first dash
 (or, without a dash, the first underscore). Each speaker makes a leg: files with 1 to 9 s of silence after each.
+With --alone each file is a leg: nobody has heard its noise before, and what is no speech is short.
 
 * Noise is added to the wide band, so many dB below the speech (power while speaking, power of the noise), then
   all goes through a telephone: 300 to 3400 Hz, 8 kHz, mu-law, and to the recording's rate.
@@ -50,11 +52,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="clean speech")
     parser.add_argument("--speakers", help="only these, separated by commas")
     parser.add_argument("--noise", type=Path, help="recorded noises (FLAC or WAV) instead of the made ones")
+    parser.add_argument(
+        "--alone", type=float, metavar="S", help="each file a leg, with so many seconds of silence around it"
+    )
     parser.add_argument("--rate", type=int, default=16000, help="of the recording (default 16000)")
     parser.add_argument("--quick", action="store_true", help="two speakers, 60 and 10 dB, three noises")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    legs = read_legs(options.folder, set(options.speakers.split(",")) if options.speakers else None)
+    speakers = set(options.speakers.split(",")) if options.speakers else None
+    legs = read_legs(options.folder, speakers, options.alone)
     noises = recorded(options.noise) if options.noise else dict(NOISES)
     snrs = SNRS
     if options.quick:
@@ -64,23 +70,24 @@ def main() -> None:
     report(shares, no_speech(options.rate), as_json=options.json)
 
 
-def read_legs(folder: Path, speakers: set[str] | None) -> dict[str, Wave]:
-    """Each speaker's files with silence between them, 16 kHz."""
+def read_legs(folder: Path, speakers: set[str] | None, alone_s: float | None = None) -> dict[str, Wave]:
+    """Each speaker's files with silence between them, 16 kHz; or each file with so much around it."""
     files: dict[str, list[Path]] = {}
     for path in sorted(p for p in folder.iterdir() if p.suffix in (".flac", ".wav")):
-        speaker = path.stem.split("-" if "-" in path.stem else "_")[0]
-        if speakers is None or speaker.removeprefix("ls_") in speakers:
-            files.setdefault(speaker.removeprefix("ls_"), []).append(path)
+        speaker = path.stem.split("-" if "-" in path.stem else "_")[0].removeprefix("ls_")
+        if speakers is None or speaker in speakers:
+            files.setdefault(path.stem if alone_s is not None else speaker, []).append(path)
     if not files:
         raise SystemExit(f"{folder}: no speech")
-    return {speaker: _leg(speaker, paths) for speaker, paths in files.items()}
+    return {name: _leg(name, paths, alone_s) for name, paths in files.items()}
 
 
-def _leg(speaker: str, paths: list[Path]) -> Wave:
-    rng = _random(speaker)
-    parts = [np.zeros(WIDE)]
+def _leg(name: str, paths: list[Path], alone_s: float | None) -> Wave:
+    rng = _random(name)
+    parts = [np.zeros(int(WIDE * (alone_s or 0)))]
     for path in paths:
-        parts += [_read(path), np.zeros(int(WIDE * rng.uniform(1, 9)))]
+        after_s = rng.uniform(1, 9) if alone_s is None else alone_s
+        parts += [_read(path), np.zeros(int(WIDE * after_s))]
     leg = np.concatenate(parts)
     # Whole seconds: a Fourier transform of a prime length takes ten times as long.
     return np.concatenate((leg, np.zeros(-len(leg) % WIDE)))
