@@ -24,8 +24,9 @@ SUSTAIN, SUSTAIN_MASK = 2, 0b1111
 """Speech goes on with a frame that is one of so many voiced among the last four: a click alone is not."""
 PATIENCE_NOISY_MS = 300
 """In noise an utterance waits so much longer for its next word: weak words are not heard."""
-QUIET_RANGE, NOISY_RANGE = 45.0, 20.0
-"""Decibels between noise and speech at which the first, and the second, of each pair holds."""
+QUIET_DB, PATIENT_DB, NOISY_DB = 45.0, 35.0, 20.0
+"""Between noise and speech: from the first on what is said of quiet holds, from the second on down an utterance
+waits longer, and at the third what is said of noise holds."""
 PAUSE_MS = 120
 """No sound within a word holds its breath so long: a pause between words."""
 LATE_SHARE = 0.5
@@ -138,7 +139,8 @@ class Cutter:
 
     def _patience(self) -> int:
         """Frames of silence that end the open span."""
-        return self._hangover + self._padding(self._last_voiced, 0, PATIENCE_NOISY_MS)
+        longer_ms = PATIENCE_NOISY_MS * self._noise(self._last_voiced, PATIENT_DB)
+        return self._hangover + min(int(longer_ms) // self._frame_ms, self._hangover)
 
     def _close(self, until: int) -> Span | None:
         """End after the last voiced frame, before this one, and be silent again."""
@@ -201,11 +203,14 @@ class Cutter:
 
     def _padding(self, at: int, quiet_ms: int, noisy_ms: int) -> int:
         """Frames to keep beside this one: the nearer the noise comes to the speech, the more of it is hidden."""
-        above = decibels(self._frames.reach(at))
-        noisy = min(max((QUIET_RANGE - above) / (QUIET_RANGE - NOISY_RANGE), 0.0), 1.0)
-        most_ms = self._hangover * self._frame_ms
-        padding = min(quiet_ms, most_ms) * (1 - noisy) + min(noisy_ms, most_ms) * noisy
-        return int(padding) // self._frame_ms
+        noise, most_ms = self._noise(at, QUIET_DB), self._hangover * self._frame_ms
+        padding_ms = min(quiet_ms, most_ms) * (1 - noise) + min(noisy_ms, most_ms) * noise
+        return int(padding_ms) // self._frame_ms
+
+    def _noise(self, at: int, quiet_db: float) -> float:
+        """How much of what is said of noise holds at this frame, 0 to 1."""
+        above_db = decibels(self._frames.reach(at))
+        return min(max((quiet_db - above_db) / (quiet_db - NOISY_DB), 0.0), 1.0)
 
 
 def _voiced(frames: Iterable[Frame]) -> int:
