@@ -17,7 +17,7 @@ BESIDE_MS = 30
 """In quiet an utterance has the sound that leads up to its first voiced frame, the sound in which its last one
 fades, and so much more on both sides: soft edges of words are not voiced for the VAD."""
 STOP_MS = 180
-"""A word that ends in a stop consonant holds its breath so long before the last of it is heard."""
+"""Sound that comes so soon after another is of it still: a word's last stop consonant, a faint last syllable."""
 LEAD_NOISY_MS, TAIL_NOISY_MS = 270, 360
 """In noise such sound cannot be told from the noise, so this is kept: words fade longer than they rise."""
 SUSTAIN, SUSTAIN_MASK = 2, 0b1111

@@ -80,6 +80,22 @@ def test_in_noise_the_padding_is_wider() -> None:
     assert (span.begin, span.end) == (41, 82)
 
 
+def test_between_quiet_and_noise_the_padding_is_between() -> None:
+    speech, pause = frame(True, True, 60.0, 32.5), frame(False, False, 25.0, 32.5)
+    (span,) = cut(numbered([*[pause] * 50, *[speech] * 20, *[pause] * 50]))
+    assert (span.begin, span.end) == (50 - 5, 70 + 6)
+
+
+def test_in_noise_only_an_utterance_waits_longer_for_its_next_word() -> None:
+    def spans(above: float, silence: int) -> int:
+        speech, pause = frame(True, True, 60.0, above), frame(False, False, 60.0 - above, above)
+        return len(cut(numbered([*[speech] * 20, *[pause] * silence, *[speech] * 20])))
+
+    assert [spans(36.0, silence) for silence in (HANGOVER - 2, HANGOVER - 1)] == [1, 2]
+    assert [spans(27.5, silence) for silence in (HANGOVER + 3, HANGOVER + 5)] == [1, 2]
+    assert [spans(20.0, silence) for silence in (HANGOVER + 8, HANGOVER + 10)] == [1, 2]
+
+
 def test_it_tells_how_far_speech_stood_above_the_noise_where_it_ended() -> None:
     (quiet,), (noisy,) = cut(frames("50. 20s 50.")), cut(frames("50, 20n 50,"))
     assert (quiet.reach, noisy.reach) == (LETTERS["s"].reach, LETTERS["n"].reach)
