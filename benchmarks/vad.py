@@ -84,7 +84,7 @@ def read_legs(folder: Path, speakers: set[str] | None, alone_s: float | None = N
 
 def _leg(name: str, paths: list[Path], alone_s: float | None) -> Wave:
     rng = _random(name)
-    parts = [np.zeros(int(WIDE * (alone_s or 0)))]
+    parts = [np.zeros(int(WIDE * (1 if alone_s is None else alone_s)))]
     for path in paths:
         after_s = rng.uniform(1, 9) if alone_s is None else alone_s
         parts += [_read(path), np.zeros(int(WIDE * after_s))]
