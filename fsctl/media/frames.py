@@ -27,7 +27,7 @@ class Frame(NamedTuple):
 
 
 class Frames:
-    """Frames that follow each other, in columns: tuples would take seven times the memory, a call ten kilobytes."""
+    """Frames that follow each other, in columns: an open stretch has hundreds, and tuples of them are large."""
 
     def __init__(self, first: int, frames: Iterable[Frame]) -> None:
         """Args: first: number of the first of them."""
