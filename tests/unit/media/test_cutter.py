@@ -181,8 +181,9 @@ def test_clear_speech_is_covered_to_its_last_frame(told: list[Frame]) -> None:
 @given(ANY)
 @example(frames("1s 6. 33n 60s"))
 @example(frames("10s 15f 5s"))
+@example(frames("9f 9w 6f 60s 33w"))
 def test_a_cut_never_falls_into_a_word_while_there_is_a_pause(told: list[Frame]) -> None:
-    lead = LEAD_NOISY_MS // MS  # what is only kept before the first voice has no pauses
+    lead = max(LEAD_NOISY_MS // MS, HANGOVER)  # what is only kept before the first voice has no pauses
     for before, after in itertools.pairwise(cut(told)):
         if before.end != after.begin or not all(
             told[i].voiced for i in range(before.end - 1, after.begin + 1)
