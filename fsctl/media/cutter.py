@@ -204,7 +204,7 @@ class Cutter:
     def _padding(self, at: int, quiet_ms: int, noisy_ms: int) -> int:
         """Frames to keep beside this one: the nearer the noise comes to the speech, the more of it is hidden."""
         noise, most_ms = self._noise(at, QUIET_DB), self._hangover * self._frame_ms
-        padding_ms = min(quiet_ms, most_ms) * (1 - noise) + min(noisy_ms, most_ms) * noise
+        padding_ms = min(quiet_ms, most_ms) * (1 - noise) + noisy_ms * noise
         return int(padding_ms) // self._frame_ms
 
     def _noise(self, at: int, quiet_db: float) -> float:

@@ -96,6 +96,15 @@ def test_in_noise_only_an_utterance_waits_longer_for_its_next_word() -> None:
     assert [spans(20.0, silence) for silence in (HANGOVER + 8, HANGOVER + 10)] == [1, 2]
 
 
+def test_a_short_hangover_is_no_more_than_doubled() -> None:
+    def spans(silence: int) -> int:
+        cutter = Cutter(MS, hangover_ms=5 * MS, min_ms=LEAST * MS, max_ms=LONGEST * MS)
+        told = frames(f"20n {silence}, 20n")
+        return len([span for span in (*map(cutter.take, told), cutter.finish()) if span])
+
+    assert [spans(silence) for silence in (8, 10)] == [1, 2]
+
+
 def test_it_tells_how_far_speech_stood_above_the_noise_where_it_ended() -> None:
     (quiet,), (noisy,) = cut(frames("50. 20s 50.")), cut(frames("50, 20n 50,"))
     assert (quiet.reach, noisy.reach) == (LETTERS["s"].reach, LETTERS["n"].reach)
