@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from fsctl.config import Media
 from fsctl.media.fork import Fork, Utterance, Window, apart
 from fsctl.media.tones import is_tone
@@ -154,7 +156,7 @@ class Pipeline:
                 start_sample=cut.start + start,
                 end_sample=cut.start + end,
                 rate=rate,
-                pcm=samples.astype("<i2", copy=False).tobytes(),
+                pcm=np.ascontiguousarray(samples, "<i2").data.cast("B"),
                 no_speech="a telephone's tones" if is_tone(samples, rate) else None,
             )
 

@@ -56,7 +56,7 @@ class NewUtterance:
     start_sample: int
     end_sample: int
     rate: int
-    pcm: bytes
+    pcm: bytes | memoryview
     no_speech: str | None = None
     """Why there is nothing to be decoded in it; its audio is not stored then."""
 

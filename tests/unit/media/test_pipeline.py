@@ -60,7 +60,7 @@ class Reader:
     def _store(self, cut: NewUtterance) -> None:
         self.twice += (cut.leg, cut.start_sample) in self.stored
         self.stored.setdefault(
-            (cut.leg, cut.start_sample), (cut.leg, cut.start_sample, cut.end_sample, cut.pcm)
+            (cut.leg, cut.start_sample), (cut.leg, cut.start_sample, cut.end_sample, bytes(cut.pcm))
         )
 
     def kill(self) -> None:
@@ -185,7 +185,12 @@ def masked(path: Path, told_after: int = 0, *, restarts: bool = False) -> list[C
         while True:
             batch = reader.advance(BRIDGES, [], told, final=second < 0)
             for cut in batch.utterances:
-                stored[cut.leg, cut.start_sample] = (cut.leg, cut.start_sample, cut.end_sample, cut.pcm)
+                stored[cut.leg, cut.start_sample] = (
+                    cut.leg,
+                    cut.start_sample,
+                    cut.end_sample,
+                    bytes(cut.pcm),
+                )
             seams |= batch.seams
             if second >= 0 or reader.is_done():
                 break
