@@ -34,10 +34,10 @@ def is_voiced(samples: Samples, rate: int) -> bool:
     count = len(samples) // step // size
     if not count:
         return False
-    moments = samples[: count * size * step : step].reshape(count, size).astype(np.float32)
-    powers = np.einsum("ij,ij->i", moments, moments)
+    moments = samples[: count * size * step : step].reshape(count, size)
+    powers = np.einsum("ij,ij->i", moments, moments, dtype=np.float32)
     loud = np.argsort(powers)[-min(MOST, -(-count // 2)) :]
-    likeness = sorted(_likeness(moments[loud], rate // step).tolist())
+    likeness = sorted(_likeness(moments[loud].astype(np.float32), rate // step).tolist())
     return bool(likeness[len(likeness) // 2] >= ALIKE)
 
 
