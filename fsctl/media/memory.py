@@ -10,8 +10,9 @@ import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """malloc.h"""
-LARGE = 1 << 17
-"""Bytes from which on a block is mapped, and a heap that ends free is cut: glibc's own, before they move."""
+LARGE = 1 << 18
+"""Bytes from which on a block is mapped, and a heap that ends free is cut. Each page of a mapped block is a fault:
+most utterances are smaller, and what is stored together is not."""
 
 
 def keep_large_blocks_apart() -> bool:
