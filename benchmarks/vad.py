@@ -20,27 +20,26 @@ With --alone each file is a leg: nobody has heard its noise before, and what is 
 import argparse
 import itertools
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import noisy
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import webrtcvad
+from noisy import NARROW, WIDE, Noise, Wave
+from sounds import resample
 
 from fsctl.config import Media
 from fsctl.media import voices
 from fsctl.media.tones import is_tone
 
-Wave = npt.NDArray[np.float64]
 Pcm = npt.NDArray[np.int16]
 Mask = npt.NDArray[np.bool_]
 """One a frame of 10 ms."""
 
-WIDE, NARROW = 16000, 8000
 DEPTH_DB, GAP_MS = 35, 300
 SNRS = (60, 20, 10, 5)
 GOAL_FOUND, GOAL_FALSE, GOAL_SNRS = 97.0, 10.0, (60, 10)
@@ -53,15 +52,18 @@ def main() -> None:
     parser.add_argument("--speakers", help="only these, separated by commas")
     parser.add_argument("--noise", type=Path, help="recorded noises (FLAC or WAV) instead of the made ones")
     parser.add_argument(
-        "--alone", type=float, metavar="S", help="each file a leg, with so many seconds of silence around it"
+        "--alone",
+        type=silence_s,
+        metavar="S",
+        help="each file a leg, with so many seconds of silence around it",
     )
     parser.add_argument("--rate", type=int, default=16000, help="of the recording (default 16000)")
     parser.add_argument("--quick", action="store_true", help="two speakers, 60 and 10 dB, three noises")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     speakers = set(options.speakers.split(",")) if options.speakers else None
-    legs = read_legs(options.folder, speakers, options.alone)
-    noises = recorded(options.noise) if options.noise else dict(NOISES)
+    legs = noisy.read_legs(options.folder, speakers, options.alone)
+    noises = noisy.recorded(options.noise) if options.noise else dict(noisy.NOISES)
     snrs = SNRS
     if options.quick:
         legs, snrs = dict(list(legs.items())[:: max(1, len(legs) // 2)]), GOAL_SNRS
@@ -70,149 +72,30 @@ def main() -> None:
     report(shares, no_speech(options.rate), as_json=options.json)
 
 
-def read_legs(folder: Path, speakers: set[str] | None, alone_s: float | None = None) -> dict[str, Wave]:
-    """Each speaker's files with silence between them, 16 kHz; or each file with so much around it."""
-    files: dict[str, list[Path]] = {}
-    for path in sorted(p for p in folder.iterdir() if p.suffix in (".flac", ".wav")):
-        speaker = path.stem.split("-" if "-" in path.stem else "_")[0].removeprefix("ls_")
-        if speakers is None or speaker in speakers:
-            files.setdefault(path.stem if alone_s is not None else speaker, []).append(path)
-    if not files:
-        raise SystemExit(f"{folder}: no speech")
-    return {name: _leg(name, paths, alone_s) for name, paths in files.items()}
+def silence_s(text: str) -> float:
+    """Seconds of it, as an option tells."""
+    seconds = float(text)
+    if not 0 <= seconds <= 60:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 to 60 seconds")
+    return seconds
 
 
-def _leg(name: str, paths: list[Path], alone_s: float | None) -> Wave:
-    rng = _random(name)
-    parts = [np.zeros(int(WIDE * (1 if alone_s is None else alone_s)))]
-    for path in paths:
-        after_s = rng.uniform(1, 9) if alone_s is None else alone_s
-        parts += [_read(path), np.zeros(int(WIDE * after_s))]
-    leg = np.concatenate(parts)
-    # Whole seconds: a Fourier transform of a prime length takes ten times as long.
-    return np.concatenate((leg, np.zeros(-len(leg) % WIDE)))
-
-
-def _read(path: Path) -> Wave:
-    wave, rate = soundfile.read(path, dtype="float64", always_2d=True)
-    return _resample(wave.mean(axis=1) * 32768, rate, WIDE)
-
-
-def _resample(wave: Wave, rate: int, to: int) -> Wave:
-    """By the Fourier transform."""
-    count = round(len(wave) * to / rate)
-    spectrum = np.zeros(count // 2 + 1, dtype=complex)
-    have = np.fft.rfft(wave)[: len(spectrum)]
-    spectrum[: len(have)] = have
-    return np.fft.irfft(spectrum, count) * (count / max(1, len(wave)))
-
-
-# Noises
-
-
-def _shaped(count: int, rng: np.random.Generator, slope: float) -> Wave:
-    """Noise whose amplitude follows a power of the frequency."""
-    spectrum = np.fft.rfft(rng.normal(0, 1, count))
-    hertz = np.fft.rfftfreq(count, 1 / WIDE)
-    return np.fft.irfft(np.where(hertz > 60, spectrum * np.maximum(hertz, 60) ** slope, 0), count)
-
-
-def _white(count: int, rng: np.random.Generator) -> Wave:
-    return rng.normal(0, 1, count)
-
-
-def _pink(count: int, rng: np.random.Generator) -> Wave:
-    return _shaped(count, rng, -0.5)
-
-
-def _car(count: int, rng: np.random.Generator) -> Wave:
-    """A rumble, and the wind."""
-    return _shaped(count, rng, -1.0) * 60 + 0.05 * rng.normal(0, 1, count)
-
-
-def _hum(count: int, rng: np.random.Generator) -> Wave:
-    """Mains with its harmonics."""
-    time = np.arange(count) / WIDE
-    tones = (np.sin(2 * np.pi * 50 * k * time + k) / k**0.5 for k in range(1, 30))
-    return sum(tones, start=0.3 * rng.normal(0, 1, count))
-
-
-def _street(count: int, rng: np.random.Generator) -> Wave:
-    """Pink noise that swells and falls as cars pass."""
-    at = np.arange(0, count / WIDE + 2, 1.5)
-    swell = np.interp(np.arange(count) / WIDE, at, rng.normal(0, 0.7, len(at)))
-    return _pink(count, rng) * np.exp(1.15 * swell)
-
-
-def _office(count: int, rng: np.random.Generator) -> Wave:
-    """Pink noise and the keys of a keyboard, 2.5 a second."""
-    wave = _pink(count, rng)
-    wave /= wave.std()
-    click = np.exp(-np.arange(480) / 100)
-    for at in rng.integers(0, count - 800, int(count / WIDE * 2.5)):
-        wave[at : at + 480] += rng.normal(0, 4, 480) * click
-    return wave
-
-
-Noise = Callable[[int, np.random.Generator], Wave]
-NOISES: Mapping[str, Noise] = {
-    "white": _white, "street": _street, "office": _office, "pink": _pink, "car": _car, "hum": _hum,
-}  # fmt: skip
-
-
-def recorded(folder: Path) -> dict[str, Noise]:
-    """Each file of a folder, repeated as long as it takes."""
-    waves = {p.stem: _read(p) for p in sorted(folder.iterdir()) if p.suffix in (".flac", ".wav")}
-    return {name: lambda count, _rng, w=wave: np.resize(w, count) for name, wave in waves.items()}
-
-
-def babble(legs: Mapping[str, Wave]) -> Noise:
-    """All the speakers of the folder at once, each from somewhere."""
-
-    def noise(count: int, rng: np.random.Generator) -> Wave:
-        voices = [wave[np.abs(wave) > 0] for wave in legs.values()]
-        mixed = np.zeros(count)
-        for _ in range(8):
-            voice = voices[rng.integers(len(voices))]
-            mixed += np.resize(np.roll(voice / voice.std(), -rng.integers(len(voice))), count)
-        return mixed
-
-    return noise
-
-
-# The telephone
-
-
-def telephone(wave: Wave, rate: int) -> Wave:
-    """300 to 3400 Hz, 8 kHz, mu-law, at the recording's rate."""
-    return np.clip(_resample(_mu_law(narrow(wave)), NARROW, rate), -32768, 32767)
-
-
-def narrow(wave: Wave) -> Wave:
-    """300 to 3400 Hz at 8 kHz, nothing more."""
-    spectrum = np.fft.rfft(wave)
-    hertz = np.fft.rfftfreq(len(wave), 1 / WIDE)
-    edges = np.clip((hertz - 200) / 100, 0, 1) * np.clip((3600 - hertz) / 200, 0, 1)
-    return _resample(np.fft.irfft(spectrum * edges, len(wave)), WIDE, NARROW)
-
-
-def _mu_law(wave: Wave) -> Wave:
-    """To 8 bits and back (ITU-T G.711)."""
-    biased = np.minimum(np.abs(wave), 32635) + 132
-    step = 2.0 ** (np.clip(np.floor(np.log2(biased)) - 7, 0, 7) + 3)
-    return np.sign(wave) * (np.floor(biased / step) * step + step / 2 - 132)
+def levels(wave: Wave) -> Wave:
+    """Of each 10 ms at 8 kHz, in dB."""
+    count = NARROW // 100
+    power = np.mean(np.square(wave[: len(wave) // count * count].reshape(-1, count)), axis=1)
+    return 10 * np.log10(power + 1e-3)
 
 
 def reference(clean: Wave) -> Mask:
     """What is speech in a clean leg behind the telephone's filter."""
-    count = NARROW // 100
-    power = np.mean(np.square(clean[: len(clean) // count * count].reshape(-1, count)), axis=1)
-    level = 10 * np.log10(power + 1e-3)
+    level = levels(clean)
     loud = np.percentile(level[level > 20 * np.log10(32768) - 60], 95)
-    return _closed(level > loud - DEPTH_DB, GAP_MS // 10)
+    return closed(level > loud - DEPTH_DB, GAP_MS // 10)
 
 
-def _closed(mask: Mask, gap: int) -> Mask:
+def closed(mask: Mask, gap: int) -> Mask:
+    """With what lies between two of its frames that are no further apart."""
     mask = mask.copy()
     spoken = np.flatnonzero(mask)
     for before, after in itertools.pairwise(spoken):
@@ -224,7 +107,8 @@ def _closed(mask: Mask, gap: int) -> Mask:
 # Those who listen
 
 
-def _ours(pcm: Pcm, rate: int) -> Mask:
+def ours(pcm: Pcm, rate: int) -> Mask:
+    """Utterances, as the media reader cuts them."""
     media = Media()
     spans = voices.cut(
         pcm, rate, vad_mode=media.vad_mode, hangover_ms=media.hangover_ms,
@@ -247,7 +131,7 @@ def _webrtcvad(mode: int, hangover_ms: int) -> Callable[[Pcm, int], Mask]:
 def _silero(pcm: Pcm, rate: int) -> Mask:
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-    wave = _resample(pcm / 32768, rate, WIDE).astype(np.float32)
+    wave = resample(pcm / 32768, rate, WIDE).astype(np.float32)
     spans = get_speech_timestamps(wave, VadOptions(), sampling_rate=WIDE)
     return _mask(pcm, rate, [(s["start"] * rate // WIDE, s["end"] * rate // WIDE) for s in spans])
 
@@ -260,7 +144,7 @@ def _mask(pcm: Pcm, rate: int, spans: list[tuple[int, int]]) -> Mask:
 
 
 LISTENERS: Mapping[str, Callable[[Pcm, int], Mask]] = {
-    "fsctl": _ours,
+    "fsctl": ours,
     "mode 3 + 200 ms": _webrtcvad(3, 200),
     "mode 2": _webrtcvad(2, 0),
     "Silero": _silero,
@@ -297,7 +181,7 @@ Shares = dict[str, dict[str, Share]]
 def compare(legs: Mapping[str, Wave], noises: Mapping[str, Noise], snr: int, rate: int) -> Shares:
     """Every listener on every leg in every noise at one level; "all" is without the babble."""
     shares: Shares = {name: {one: Share() for one in LISTENERS} for name in ("all", *noises, "babble")}
-    for name, pcm, truth in _heard(legs, {**noises, "babble": babble(legs)}, snr, rate):
+    for name, pcm, truth in _heard(legs, {**noises, "babble": noisy.babble(legs)}, snr, rate):
         for one, listen in LISTENERS.items():
             mask = listen(pcm, rate)
             shares[name][one].add(mask, truth)
@@ -310,17 +194,21 @@ def _heard(
     legs: Mapping[str, Wave], noises: Mapping[str, Noise], snr: int, rate: int
 ) -> Iterator[tuple[str, Pcm, Mask]]:
     for speaker, wave in legs.items():
-        truth = reference(narrow(wave))
-        spoken = wave[: len(truth) * 160][np.repeat(truth, 160)[: len(wave)]]
+        truth = reference(noisy.narrow(wave))
         for name, make in noises.items():
-            noise = make(len(wave), _random(f"{speaker} {name}"))
-            noise = (noise - noise.mean()) * (spoken.std() / noise.std() * 10 ** (-snr / 20))
-            yield name, telephone(wave + noise, rate).astype(np.int16), truth
+            noise = below(wave, truth, make(len(wave), noisy.seeded(f"{speaker} {name}")), snr)
+            yield name, noisy.telephone(wave + noise, rate).astype(np.int16), truth
+
+
+def below(wave: Wave, truth: Mask, noise: Wave, snr: float) -> Wave:
+    """A noise so many dB below what a leg has of speech."""
+    spoken = wave[: len(truth) * 160][np.repeat(truth, 160)[: len(wave)]]
+    return (noise - noise.mean()) * (spoken.std() / noise.std() * 10 ** (-snr / 20))
 
 
 def no_speech(rate: int) -> dict[str, float]:
     """Sounds that are none: the percentage of their time that becomes utterances."""
-    count, rng = 60 * WIDE, _random("none")
+    count, rng = 60 * WIDE, noisy.seeded("none")
     time = np.arange(count) / WIDE
     second = np.sin(2 * np.pi * 440 * time)
     chords = [np.sin(2 * np.pi * hertz * time) for hertz in (262, 330, 392, 523, 659, 784)]
@@ -328,25 +216,21 @@ def no_speech(rate: int) -> dict[str, float]:
     sounds = {
         "silence": np.zeros(count),
         "codec idle": rng.integers(-8, 9, count).astype(float),
-        "white -40 dBFS": 328 * _white(count, rng),
-        "hum -30 dBFS": 1000 * (hum := _hum(count, rng)) / hum.std(),
+        "white -40 dBFS": 328 * noisy.white(count, rng),
+        "hum -30 dBFS": 1000 * (mains := noisy.hum(count, rng)) / mains.std(),
         "ringing": 5000 * second * (time % 5 < 1),
         "busy": 5000 * second * (time % 0.96 < 0.48),
         "key tones": 4000
         * (np.sin(2 * np.pi * 770 * time) + np.sin(2 * np.pi * 1336 * time))
         * (time % 1 < 0.1),
         "music": 1500 * sum((n * c for n, c in zip(notes, chords)), start=np.zeros(count)),
-        "music over noise": 1500 * sum((n * c for n, c in zip(notes, chords)), start=0.3 * _pink(count, rng)),
+        "music over noise": 1500
+        * sum((n * c for n, c in zip(notes, chords)), start=0.3 * noisy.pink(count, rng)),
     }
     return {
-        name: 100 * float(_ours(telephone(wave, rate).astype(np.int16), rate).mean())
+        name: 100 * float(ours(noisy.telephone(wave, rate).astype(np.int16), rate).mean())
         for name, wave in sounds.items()
     }
-
-
-def _random(name: str) -> np.random.Generator:
-    """The same for the same name in every run."""
-    return np.random.default_rng(zlib.crc32(name.encode()))
 
 
 def report(shares: Mapping[int, Shares], none: Mapping[str, float], *, as_json: bool) -> None:
