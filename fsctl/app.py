@@ -66,9 +66,9 @@ def await_database(config: Config) -> None:
 
 
 @contextmanager
-def database(config: Config, process: str) -> Iterator[Database]:
+def database(config: Config, process: str, *, one_session: bool = False) -> Iterator[Database]:
     """An open database for as long as the block lasts."""
-    opened = Database(database_url(config), process=process)
+    opened = Database(database_url(config), process=process, one_session=one_session)
     opened.open()
     try:
         yield opened

@@ -28,11 +28,15 @@ def media(config: Config, name: str | None) -> int:
     memory.keep_large_blocks_apart()
     silero.prepare()
     app.await_database(config)
-    with app.database(config, "media") as opened:
-        recordings = Recordings(opened, node.name)
+    with (
+        app.database(config, "media") as opened,
+        # What the reader stores it can cut again, and does so after every session.
+        app.database(config, "media cuts", one_session=True) as session,
+    ):
+        recordings, cuts = Recordings(opened, node.name), Recordings(session, node.name)
         planner = Planner(node, Transcripts(opened), final=config.transcribe.has_final)
         runs = [
-            Spool(node, config.media, recordings, redact=config.policy.redaction_of_unknown()).run,
+            Spool(node, config.media, cuts, redact=config.policy.redaction_of_unknown()).run,
             planner.run,
             lambda: _attend_recorder(config, node),
         ]

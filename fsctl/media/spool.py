@@ -109,7 +109,6 @@ class Spool:
                 gevent.sleep(beat.wait_s(self._clock(), beat.TICK))
             except DatabaseDown as error:
                 log.warning("%s; the audio waits on disk", error)
-                self._forget()
                 gevent.sleep(backoff.next_s())
 
     def tick(self) -> None:
@@ -119,17 +118,18 @@ class Spool:
             DatabaseDown: nothing was lost; what was read since the last round is read again.
         """
         now = self._clock()
-        if now >= self._scan_at:
-            self._scan_at = now + SCAN_S
-            self._scan()
-            self._restore()
         try:
+            if now >= self._scan_at:
+                self._scan_at = now + SCAN_S
+                self._scan()
+                self._restore()
             if now >= self._live_at:
                 self._live_at = now + LIVE_S
                 self._look(now)
             self._read(now)
         except Exception:
-            # What was cut and not stored is cut again from the files: the same samples, the same utterances.
+            # What was cut and not stored, or stored and forgotten by a Postgres that crashed (``session``), is cut
+            # again from the files: the same samples, the same utterances.
             self._forget()
             raise
 
@@ -248,6 +248,7 @@ class Spool:
         for opened in self._open.values():
             opened.pipeline.close()
         self._open.clear()
+        self._told.clear()
         self._live_at = 0.0
 
 

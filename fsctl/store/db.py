@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import Any
 
@@ -21,6 +21,7 @@ from psycopg.types.string import BytesBinaryDumper
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from fsctl.errors import DatabaseDown, DatabaseError
+from fsctl.store.session import Session
 
 Row = dict[str, Any]
 
@@ -130,28 +131,40 @@ class Transaction:
 
 
 class Database:
-    """A pool of connections to one database."""
+    """Connections to one database: a pool of them, or a single one."""
 
-    def __init__(self, dsn: str, *, process: str, size: int = 8) -> None:
-        """Args: dsn: libpq's; process: shown in pg_stat_activity; size: most connections at once."""
+    def __init__(self, dsn: str, *, process: str, size: int = 8, one_session: bool = False) -> None:
+        """Open nothing yet.
+
+        Args:
+            dsn: libpq's.
+            process: shown in pg_stat_activity.
+            size: most connections at once.
+            one_session: one connection instead, which does not wait for the disk (``session``).
+        """
         self.dsn = dsn
-        self._pool: ConnectionPool[_Connection] = ConnectionPool(
-            dsn,
-            connection_class=_Connection,
-            min_size=0,
-            max_size=size,
-            timeout=10,
-            open=False,
-            name=process,
-            kwargs={
-                "row_factory": dict_row,
-                "application_name": f"fsctl {process}",
-                "connect_timeout": 5,
-                "autocommit": True,
-            },
-            check=_check,
-            reconnect_timeout=0,
-        )
+        settings: dict[str, Any] = {
+            "row_factory": dict_row,
+            "application_name": f"fsctl {process}",
+            "connect_timeout": 5,
+            "autocommit": True,
+        }
+        self._pool: ConnectionPool[_Connection] | Session[_Connection]
+        if one_session:
+            self._pool = Session(partial(_Connection.connect, dsn, **settings))
+        else:
+            self._pool = ConnectionPool(
+                dsn,
+                connection_class=_Connection,
+                min_size=0,
+                max_size=size,
+                timeout=10,
+                open=False,
+                name=process,
+                kwargs=settings,
+                check=_check,
+                reconnect_timeout=0,
+            )
 
     def open(self) -> None:
         """Start the pool; connections are made when they are needed."""

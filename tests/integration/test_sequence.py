@@ -449,7 +449,7 @@ def test_postgres_is_restarted_in_between(open_folder: Path) -> None:
 
 def test_a_sequencer_waits_for_a_postgres_that_is_away(tmp_path: Path) -> None:
     away = Database(f"host={tmp_path} dbname=x user=y", process="test", size=1)
-    away._pool.timeout = 0.2
+    away._pool.timeout = 0.2  # type: ignore[union-attr]
     away.open()
     try:
         one = Sequencer(Sequence(away))

@@ -38,11 +38,11 @@ class Clock:
 class Room:
     """A spool with a reader, and the call whose recording lies in it."""
 
-    def __init__(self, folder: Path, database: Database) -> None:
+    def __init__(self, folder: Path, database: Database, recordings: Recordings | None = None) -> None:
         self.path = folder / f"{UUID}.wav"
         self.clock = Clock()
         self.calls = Calls(database)
-        self.recordings = Recordings(database, "fs1")
+        self.recordings = recordings or Recordings(database, "fs1")
         self.utterances = Utterances(database)
         self.began = datetime.now(UTC) - timedelta(seconds=60)
         self.call = Call(

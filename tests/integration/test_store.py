@@ -264,7 +264,7 @@ def test_a_server_that_is_away_is_told_apart_from_one_that_refuses(
     database: Database, tmp_path: object
 ) -> None:
     away = Database(f"host={tmp_path} dbname=x user=y", process="test", size=1)
-    away._pool.timeout = 0.5
+    away._pool.timeout = 0.5  # type: ignore[union-attr]
     away.open()
     with pytest.raises(DatabaseDown, match="loading call x"):
         Calls(away).load("x")
