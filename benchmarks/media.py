@@ -14,8 +14,8 @@ the other, for a node has one, each in a process of its own and beside a process
 Cores are CPU seconds of the reading process a second, for 1000 calls (Postgres is not in them). What a process does
 however few calls there are is multiplied with them: few calls look dear. Memory is what the process grew by since
 before its first recording. Latency is from the last loud frame of an utterance (35 dB below its loudest, by energy)
-to its commit, less what the writer of this benchmark was late with that frame; utterances cut for their length, and
-those that waited for the reader to start, are left out.
+to its commit, less what the writer of this benchmark was late with that frame; utterances cut for their length are
+left out, and nothing is measured before the reader has been at work for some seconds.
 """
 
 import argparse
@@ -48,7 +48,7 @@ NODE = "fs1"
 SECRET = "of-a-benchmark-only"
 GOAL_KB, SLACK_MS = 50.0, 250.0
 WARM_S = 3.0
-"""In which a reader finds the recordings and reads what there is of them."""
+"""In which a reader finds the recordings, and then reads the first of them unmeasured."""
 DEPTH = 0.018
 """35 dB, as a ratio."""
 
@@ -99,6 +99,9 @@ def measure(source: str, folder: Path, options: argparse.Namespace) -> dict[str,
         readers = {name: subprocess.Popen(_command(name, dsn, spool, port, options), stdout=subprocess.PIPE,
                                           text=True) for name, spool in where.items()}  # fmt: skip
         forks = [open_fork(port, n) for n in range(options.calls)] if source == "websocket" else []
+        for reader in readers.values():
+            assert reader.stdout is not None
+            reader.stdout.readline()
         feeds = [*(file.write for file in files), *(partial(send, fork) for fork in forks)]
         began = time.time()
         late = grow(feeds, legs, options, readers)
@@ -279,6 +282,7 @@ def _read_floor(options: argparse.Namespace) -> dict[str, Any]:
                     pass
             time.sleep(0.2)
 
+    print("ready", flush=True)
     read(WARM_S)
     return {"cpu_s": _cpu_s(read, options.seconds)}
 
@@ -321,10 +325,11 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
                 )
             return added
 
-    database = Database(options.dsn, process="media", size=4)
+    database = Database(options.dsn, process="media")
     database.open()
+    session = Database(options.dsn, process="media cuts", one_session=True)
     node = Node(name=NODE, spool=options.spool)
-    recordings = Timed(database, node.name)
+    recordings, cuts = Recordings(database, node.name), Timed(session, node.name)
     recordings.live()
     memory.keep_large_blocks_apart()
     silero.prepare()
@@ -332,8 +337,9 @@ def _read_live(options: argparse.Namespace, source: str) -> dict[str, Any]:
     if source == "websocket":
         settings = Websocket(listen=f"127.0.0.1:{options.port}", secret=SECRET, rate=options.rate)
         gevent.spawn(Forks(node, settings, recordings, Alarms(database, node.name)).run)
-    reader = spool.Spool(node, Media(), recordings)
-    gevent.spawn(reader.run)
+    gevent.spawn(spool.Spool(node, Media(), cuts).run)
+    gevent.sleep(WARM_S)
+    print("ready", flush=True)
     gevent.sleep(WARM_S)
     stored.clear()
     cpu_s = _cpu_s(gevent.sleep, options.seconds)
