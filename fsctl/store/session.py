@@ -1,9 +1,9 @@
 """One connection in place of a pool: for who does not want to wait for Postgres's disk.
 
-A commit that does not wait may be forgotten by a Postgres that crashes (PostgreSQL's manual, "Asynchronous Commit"):
-it, and every commit after it, whoever made them; never one alone. And a crash breaks every connection. So while one
-connection lasts nothing of what came by it is forgotten, and who makes again, whenever a new one begins, what it
-finds missing loses nothing. A pool would mend a broken connection without a word.
+A commit that does not wait may be forgotten by a Postgres that crashes (its manual, "Asynchronous Commit"): it, and
+every commit after it, whoever made them; never one alone. And a crash breaks every connection. So while one lasts,
+nothing of what came by it is forgotten, and who makes again, whenever a new one begins, what it finds missing loses
+nothing. A pool would mend a broken connection without a word.
 """
 
 import threading
