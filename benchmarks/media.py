@@ -283,6 +283,8 @@ def _read_floor(options: argparse.Namespace) -> dict[str, Any]:
             time.sleep(0.2)
 
     print("ready", flush=True)
+    while os.fstat(files[0]).st_size == len(header.render(options.rate, 2, 0)):
+        time.sleep(0.1)
     read(WARM_S)
     return {"cpu_s": _cpu_s(read, options.seconds)}
 
